@@ -1,0 +1,1 @@
+"""Adapters to pretrained weights, and weight-free classics."""

@@ -1,0 +1,1 @@
+"""From raw media to predicted links."""

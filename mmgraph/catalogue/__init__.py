@@ -1,0 +1,1 @@
+"""Folder or tables -> Catalogue: items, links and labels, checked once."""

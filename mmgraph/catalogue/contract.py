@@ -1,0 +1,122 @@
+"""The catalogue: checked tables of items, links and labels, and the contract of what reads them."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmgraph.types import Modality
+
+ITEM_COLUMNS = ("id", "kind", "path", "text", "parent", "start_s", "end_s")
+LINK_COLUMNS = ("source", "relation", "target", "time", "weight", "split")
+LABEL_COLUMNS = ("id", "field", "value", "split")
+MEDIA_KINDS = ("video", "segment", "image", "music", "text")
+
+
+@dataclass(frozen=True)
+class GivenFeatures:
+    """Vectors that a person brings: ``path`` is an .npy of [len(ids), width] float32, ``ids`` name its rows."""
+
+    kind: str
+    modality: str
+    path: Path
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unread:
+    """One file or row that could not be used, and why; it ends in quarantine.csv."""
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What there is. Checked once by ``check.checked`` and not written to afterwards.
+
+    items: ITEM_COLUMNS; ``id`` unique str, ``kind`` str, ``path`` absolute str or None, ``text`` str or None, ``parent`` the id
+    of another item or None, ``start_s`` and ``end_s`` float seconds in the parent's time or NaN. Index 0..n-1.
+    links: LINK_COLUMNS; ``time`` float seconds (NaN unknown), ``weight`` float (1.0 when not given), ``split`` None or a SplitName.
+    labels: LABEL_COLUMNS; several values of one field on one item make the field multi-label.
+    """
+
+    items: pd.DataFrame
+    links: pd.DataFrame
+    labels: pd.DataFrame
+    features: tuple[GivenFeatures, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def kinds(self) -> dict[str, int]:
+        """How many items of each kind, in order of first appearance."""
+        counts = self.items.groupby("kind", sort=False).size()
+        return {str(kind): int(count) for kind, count in counts.items()}
+
+    def without(self, unread: tuple[Unread, ...]) -> "Catalogue":
+        """Leave out items that cannot be read, with their children, links and labels."""
+        gone = {one.id for one in unread}
+        while True:
+            children = set(self.items.loc[self.items["parent"].isin(gone), "id"]) - gone
+            if not children:
+                break
+            gone |= children
+        items = self.items[~self.items["id"].isin(gone)].reset_index(drop=True)
+        linked = self.links["source"].isin(gone) | self.links["target"].isin(gone)
+        return replace(
+            self,
+            items=items,
+            links=self.links[~linked].reset_index(drop=True),
+            labels=self.labels[~self.labels["id"].isin(gone)].reset_index(drop=True),
+            unread=self.unread + unread,
+        )
+
+
+def items_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows with any of ITEM_COLUMNS -> a frame with all of them, of the documented types."""
+    frame = pd.DataFrame(rows, columns=list(ITEM_COLUMNS), dtype=object)
+    for column in ("start_s", "end_s"):
+        frame[column] = pd.to_numeric(frame[column]).astype(np.float64)
+    return _none_for_missing(frame, ("path", "text", "parent"))
+
+
+def links_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows with any of LINK_COLUMNS -> a frame with all of them, of the documented types."""
+    frame = pd.DataFrame(rows, columns=list(LINK_COLUMNS), dtype=object)
+    frame["time"] = pd.to_numeric(frame["time"]).astype(np.float64)
+    frame["weight"] = pd.to_numeric(frame["weight"]).astype(np.float64).fillna(1.0)
+    return _none_for_missing(frame, ("split",))
+
+
+def labels_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Rows with any of LABEL_COLUMNS -> a frame with all of them, of the documented types."""
+    return _none_for_missing(pd.DataFrame(rows, columns=list(LABEL_COLUMNS), dtype=object), ("split",))
+
+
+def _none_for_missing(frame: pd.DataFrame, columns: tuple[str, ...]) -> pd.DataFrame:
+    for column in columns:
+        values = frame[column].astype(object)
+        frame[column] = values.where(values.notna(), None)
+    return frame
+
+
+class Importer(abc.ABC):
+    """Reads a person's folder or tables. One file in ``importers/`` with one class, a ``dataclass(frozen=True, kw_only=True)``."""
+
+    @abc.abstractmethod
+    def read(self) -> Catalogue:
+        """Read and check; raises CatalogueError that names file, row and column."""
+
+
+def modality_of(kind: str) -> Modality | None:
+    """What a file of this kind is decoded to, apart from videos and segments, which are both image and audio.
+
+    >>> modality_of("music"), modality_of("user")
+    ('audio', None)
+    """
+    modalities: dict[str, Modality] = {"image": "image", "music": "audio", "text": "text"}
+    return modalities.get(kind)

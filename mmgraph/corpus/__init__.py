@@ -1,0 +1,1 @@
+"""The sample corpus: real files with a known hidden truth."""

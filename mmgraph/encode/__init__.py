@@ -1,0 +1,1 @@
+"""Clips -> vectors, by an Encoder."""

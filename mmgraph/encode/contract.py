@@ -1,0 +1,76 @@
+"""The contract of encoders: samples -> vector, by a model whose weights are given."""
+
+import abc
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mmgraph.errors import EncoderError
+from mmgraph.media.clip import Clip
+from mmgraph.types import Floats, Modality
+
+
+@dataclass(frozen=True)
+class EncoderCard:
+    """What a vector was made with. Vectors of different cards are never mixed: the store is keyed by ``key()``.
+
+    name: the encoder's; weights: hub id, folder or ``none``; revision: commit, or hash of the weight file; width: of the vector;
+    input: e.g. ``16000 Hz mono``, ``224 px``, ``256 tokens``; licence and paper: of the weights.
+    """
+
+    name: str
+    modality: Modality
+    weights: str
+    revision: str
+    width: int
+    input: str
+    licence: str
+    paper: str
+
+    def key(self) -> str:
+        """Sixteen hex digits that change with any field."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Encoder(abc.ABC):
+    """One file with one class; built from ``class_path`` and keyword arguments, cheap until ``load``.
+
+    ``available()`` says None, or in one line why the weights cannot be had (without downloading them). ``load(device)`` brings
+    them and completes the card. ``encode`` checks what ``_encode`` gives.
+    """
+
+    modality: Modality
+
+    @abc.abstractmethod
+    def available(self) -> str | None:
+        """None when ``load`` would work; else one line: what is missing and where it was looked for."""
+
+    @abc.abstractmethod
+    def load(self, device: str = "cpu") -> None:
+        """Bring the weights to ``device``; raises EncoderError."""
+
+    @property
+    @abc.abstractmethod
+    def card(self) -> EncoderCard:
+        """Complete after ``load``."""
+
+    @abc.abstractmethod
+    def _encode(self, clips: Sequence[Clip]) -> Floats:
+        """Compute; deterministic, each vector independent of the rest of the batch."""
+
+    def encode(self, clips: Sequence[Clip]) -> Floats:
+        """Clips of this encoder's modality -> float32 [len(clips), card.width], every number finite.
+
+        A clip of several frames gives the mean over its frames unless the encoder says otherwise. Raises EncoderError.
+        """
+        if not clips:
+            return np.zeros((0, self.card.width), np.float32)
+        vectors = np.ascontiguousarray(self._encode(clips), dtype=np.float32)
+        if vectors.shape != (len(clips), self.card.width):
+            raise EncoderError(f"{self.card.name} gave a wrong shape", given=vectors.shape, todo="mend the encoder")
+        if not np.isfinite(vectors).all():
+            raise EncoderError(f"{self.card.name} gave numbers that are not finite", todo="mend the encoder")
+        return vectors

@@ -1,0 +1,1 @@
+"""Scores -> metrics with intervals, beside baselines."""

@@ -1,0 +1,1 @@
+"""Label baselines, one a file."""

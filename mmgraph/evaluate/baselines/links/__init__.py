@@ -1,0 +1,1 @@
+"""Link baselines, one a file."""

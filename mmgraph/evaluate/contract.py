@@ -1,0 +1,84 @@
+"""Questions with held-out answers, and the contract of every method that answers them, ours and the baselines alike."""
+
+import abc
+from dataclasses import dataclass
+from typing import Literal
+
+from mmgraph.graph.contract import Graph
+from mmgraph.split.contract import LabelSplit, LinkSplit
+from mmgraph.types import Floats, Ints, Relation
+
+Direction = Literal["target", "source"]
+OURS = "mmgraph"
+
+
+@dataclass(frozen=True)
+class LinkQuestion:
+    """Which links of ``split.relation`` are missing. ``graph`` holds only what may be seen (``Split.visible``)."""
+
+    graph: Graph
+    split: LinkSplit
+    seed: int = 7
+
+    @property
+    def relation(self) -> Relation:
+        """The target relation."""
+        return self.split.relation
+
+    def count(self, direction: Direction) -> int:
+        """How many candidates there are in this direction."""
+        return self.graph.count(self.relation.target if direction == "target" else self.relation.source)
+
+
+@dataclass(frozen=True)
+class LabelQuestion:
+    """Which class an item has. Only labels at ``split.train`` may be read to fit, at ``split.valid`` to choose a setting."""
+
+    graph: Graph
+    split: LabelSplit
+    seed: int = 7
+
+
+class LinkMethod(abc.ABC):
+    """A fitted answerer of link questions; ``name`` stands in metrics.json."""
+
+    name: str
+
+    @abc.abstractmethod
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates], higher is more likely.
+
+        ``target``: queries are sources, candidates all items of the target kind; ``source``: the other way round. Every number
+        finite. Called block by block: memory is at most len(queries) x candidates.
+        """
+
+
+class LinkBaseline(abc.ABC):
+    """One file in ``baselines/links/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all."""
+
+    @abc.abstractmethod
+    def fit(self, question: LinkQuestion) -> list[LinkMethod]:
+        """Fit on what may be seen; one method or several (one a modality), none where the baseline does not apply."""
+
+
+class LabelBaseline(abc.ABC):
+    """One file in ``baselines/labels/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all."""
+
+    @abc.abstractmethod
+    def fit(self, question: LabelQuestion) -> dict[str, Floats]:
+        """Name -> probabilities float32 [items, classes], rows sum to 1; empty where the baseline does not apply."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of metrics.json. ``low``/``high`` None where no interval is given."""
+
+    task: Literal["links", "categories"]
+    target: str
+    split: str
+    method: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int

@@ -1,0 +1,1 @@
+"""Catalogue and features -> one heterograph."""

@@ -1,0 +1,114 @@
+"""The graph as every later stage sees it, and the contract of edge builders."""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.types import Bools, Floats, Ints, Relation, Times
+
+
+@dataclass(frozen=True)
+class Features:
+    """One modality of one kind: ``vectors`` float32 [items, width] (may be memory-mapped; rows without are zero and masked),
+    ``present`` bool [items].
+    """
+
+    vectors: Floats
+    present: Bools
+    encoder: str = "given"
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The edges of one relation, each pair once: ``source`` and ``target`` int64 [n] are positions within their kinds.
+
+    time: float64 [n] seconds, NaN unknown, or None; weight: float32 [n] or None; gap_s: float32 [n] seconds between the end of the
+    source and the start of the target, or None; split: int8 [n] with -1 free, 0 train, 1 valid, 2 test as the table gave it,
+    or None. built_by: short name of the edge builder, or ``tables``. temporal: the relation says what comes next.
+    derived_from: the relations whose held-out edges take this relation's edges between the same items with them.
+    """
+
+    relation: Relation
+    source: Ints
+    target: Ints
+    time: Times | None = None
+    weight: Floats | None = None
+    gap_s: Floats | None = None
+    split: "np.ndarray[tuple[int], np.dtype[np.int8]] | None" = None
+    built_by: str = "tables"
+    temporal: bool = False
+    derived_from: tuple[Relation, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, chosen: Ints | Bools) -> "Edges":
+        """Only the chosen edges (positions or mask), with their data."""
+
+        def pick(data: Any) -> Any:
+            return None if data is None else data[chosen]
+
+        return replace(
+            self,
+            source=self.source[chosen],
+            target=self.target[chosen],
+            time=pick(self.time),
+            weight=pick(self.weight),
+            gap_s=pick(self.gap_s),
+            split=pick(self.split),
+        )
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One field of one kind: ``values`` int64 [items] index into ``classes``, -1 unlabelled; split as in Edges, per item."""
+
+    kind: str
+    field: str
+    classes: tuple[str, ...]
+    values: Ints
+    split: "np.ndarray[tuple[int], np.dtype[np.int8]] | None" = None
+
+    @property
+    def target(self) -> str:
+        """How metrics name it: ``segment.category``."""
+        return f"{self.kind}.{self.field}"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """ids: kind -> str array of ids (position = node); edges; features by (kind, modality); labels by (kind, field).
+
+    parent: kind -> int64 [items], position of the parent within ``parent_kind[kind]``, -1 without.
+    """
+
+    ids: Mapping[str, np.ndarray]
+    edges: Mapping[Relation, Edges]
+    features: Mapping[tuple[str, str], Features] = field(default_factory=dict)
+    labels: Mapping[tuple[str, str], Labels] = field(default_factory=dict)
+    parent: Mapping[str, Ints] = field(default_factory=dict)
+    content: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def count(self, kind: str) -> int:
+        """How many items of this kind."""
+        return len(self.ids[kind])
+
+    def features_of(self, kind: str) -> dict[str, Features]:
+        """Modality -> features of one kind."""
+        return {modality: f for (k, modality), f in self.features.items() if k == kind}
+
+    def with_edges(self, edges: Mapping[Relation, Edges]) -> "Graph":
+        """The same items, other edges."""
+        return replace(self, edges=dict(edges))
+
+
+class EdgeBuilder(abc.ABC):
+    """Catalogue and features -> edges. One file in ``edges/`` with one class, a ``dataclass(frozen=True, kw_only=True)``."""
+
+    @abc.abstractmethod
+    def build(self, catalogue: Catalogue, graph: Graph) -> list[Edges]:
+        """Edges to add. ``graph`` has ids, features, labels and the edges so far. Raises GraphError."""

@@ -1,0 +1,1 @@
+"""Edge builders, one a file."""

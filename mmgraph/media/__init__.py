@@ -1,0 +1,1 @@
+"""A path and a span -> a clip; videos -> segments."""

@@ -1,0 +1,1 @@
+"""Batches -> item embeddings -> scores."""

@@ -1,0 +1,1 @@
+"""A run -> predictions, embeddings, report."""

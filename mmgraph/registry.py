@@ -1,0 +1,184 @@
+"""Find what can be named in the YAML: one class a file, by short name, without importing it.
+
+A group is a package whose files each hold one public class of the group's contract (importers, edge builders, layers,
+scorers, losses, negative samplers, tasks, baselines); encoders come from the entry-point group ``mmgraph.encoders``. The
+signature is read from the source with ``ast``, so that a typing error in a YAML is answered without importing torch. What
+a person may set is keyword-only (the fields of a ``dataclass(kw_only=True)``, or what follows ``*`` in ``__init__``); what
+the pipeline supplies is positional.
+"""
+
+import ast
+import difflib
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import pathlib
+import re
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mmgraph.errors import SettingsError
+from mmgraph.settings import Component, ComponentLike, convert, normal
+
+GROUPS: Mapping[str, str] = {
+    "importer": "mmgraph.catalogue.importers",
+    "edge builder": "mmgraph.graph.edges",
+    "layer": "mmgraph.model.layers",
+    "scorer": "mmgraph.model.scorers",
+    "loss": "mmgraph.model.losses",
+    "negative sampler": "mmgraph.model.negatives",
+    "task": "mmgraph.tasks.kinds",
+    "link baseline": "mmgraph.evaluate.baselines.links",
+    "label baseline": "mmgraph.evaluate.baselines.labels",
+}
+ENCODER_GROUP = "mmgraph.encoders"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a class is, and what may be set on it (name -> (annotation as written, is required))."""
+
+    module: str
+    name: str
+    arguments: Mapping[str, tuple[str, bool]]
+
+    def load(self) -> type[Any]:
+        """Import the class."""
+        loaded: type[Any] = getattr(importlib.import_module(self.module), self.name)
+        return loaded
+
+
+def snake(name: str) -> str:
+    """The short name of a class.
+
+    >>> snake("InBatch"), snake("BPR"), snake("DistMult")
+    ('in_batch', 'bpr', 'dist_mult')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+@functools.cache
+def discover(group: str) -> Mapping[str, Entry]:
+    """All classes of a group, by short name in the order of their files. Nothing is imported."""
+    if group == "encoder":
+        points = importlib.metadata.entry_points(group=ENCODER_GROUP)
+        return {point.name: _read(*point.value.split(":")) for point in sorted(points)}
+    spec = importlib.util.find_spec(GROUPS[group])
+    assert spec is not None, f"no package for {group}"
+    assert spec.submodule_search_locations, f"{GROUPS[group]} is no package"
+    files = sorted(pathlib.Path(spec.submodule_search_locations[0]).glob("[a-z]*.py"))
+    found = (_read(f"{GROUPS[group]}.{file.stem}", None) for file in files)
+    return {snake(entry.name): entry for entry in found}
+
+
+def _read(module: str, name: str | None) -> Entry:
+    """Read the one public class of a module (or the named one) from its source."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise SettingsError("no such module", given=module, todo="check class_path, and that its package is installed")
+    tree = ast.parse(pathlib.Path(spec.origin).read_text(encoding="utf-8"))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+    chosen = [node for node in classes if name in (None, node.name)]
+    if not chosen:
+        raise SettingsError(f"no class {name} in {module}", todo="check class_path")
+    return Entry(module, chosen[-1].name, _arguments(chosen[-1]))
+
+
+def _arguments(node: ast.ClassDef) -> dict[str, tuple[str, bool]]:
+    for part in node.body:
+        if isinstance(part, ast.FunctionDef) and part.name == "__init__":
+            pairs = zip(part.args.kwonlyargs, part.args.kw_defaults, strict=True)
+            return {arg.arg: (_source(arg.annotation), default is None) for arg, default in pairs}
+    fields = (part for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name))
+    return {
+        typing.cast(ast.Name, part.target).id: (_source(part.annotation), part.value is None)
+        for part in fields
+        if "ClassVar" not in _source(part.annotation)
+    }
+
+
+def _source(annotation: ast.expr | None) -> str:
+    return "Any" if annotation is None else ast.unparse(annotation)
+
+
+def find(group: str, class_path: str) -> Entry:
+    """The class meant by a short name (``Folder``, ``in_batch``) or a dotted path; raises SettingsError with near names."""
+    known = discover(group)
+    for short, entry in known.items():
+        if _key(class_path) in (_key(short), _key(f"{entry.module}.{entry.name}")):
+            return entry
+    if "." in class_path:
+        return _read(*class_path.rsplit(".", 1))
+    near = difflib.get_close_matches(class_path, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else ""
+    raise SettingsError(f"no {group} of this name", given=class_path, todo=f"{hint} known: {', '.join(known)}")
+
+
+_NAMES = {
+    "Any": Any,
+    "Literal": typing.Literal,
+    "Path": pathlib.Path,
+    "Sequence": Sequence,
+    "Mapping": Mapping,
+    "Component": Component,
+    "ComponentLike": ComponentLike,
+    "Modality": typing.Literal["image", "audio", "text"],
+}
+
+
+def check(group: str, component: ComponentLike, where: str) -> None:
+    """Check names and types of a component's arguments against its class; ``where`` is the key that the message names."""
+    component = normal(component)
+    try:
+        entry = find(group, component.class_path)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error.wrong}", given=error.given, todo=error.todo) from None
+    for name, value in component.init_args.items():
+        if name not in entry.arguments:
+            near = difflib.get_close_matches(name, entry.arguments, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it takes: {', '.join(entry.arguments) or 'nothing'}"
+            raise SettingsError(f"{where}.{name} is not an argument of {entry.name}", given=value, todo=hint)
+        _check_type(entry.arguments[name][0], value, f"{where}.{name}")
+    missing = [n for n, (_, required) in entry.arguments.items() if required and n not in component.init_args]
+    if missing:
+        raise SettingsError(f"{where}: {entry.name} needs {', '.join(missing)}", given=component.init_args, todo="add it")
+
+
+def _check_type(annotation: str, value: object, where: str) -> None:
+    try:
+        wanted = eval(annotation, {**_NAMES})
+    except NameError:
+        return  # a type of the class's own module: the class checks it itself
+    try:
+        convert(value, wanted)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"{where}: {_lower(str(error))}", given=value, todo=f"its type is {annotation}") from None
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def create(group: str, component: ComponentLike, *supplied: object) -> Any:
+    """Build a component: ``supplied`` positionally, then its arguments, converted to their annotated types."""
+    component = normal(component)
+    check(group, component, component.class_path)
+    entry = find(group, component.class_path)
+    arguments = {name: _convert(entry.arguments[name][0], value) for name, value in component.init_args.items()}
+    return entry.load()(*supplied, **arguments)
+
+
+def _convert(annotation: str, value: object) -> object:
+    try:
+        return convert(value, eval(annotation, {**_NAMES}))
+    except NameError:
+        return value

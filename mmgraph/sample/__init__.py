@@ -1,0 +1,1 @@
+"""Split -> batches: the full graph, or neighbours of seeds."""

@@ -1,0 +1,201 @@
+"""Every setting, in the order of the pipeline. Read from YAML; a wrong key or type is one clear line.
+
+msgspec reads and checks (jsonargparse was measured at 0.45 s of CPU to import here, over the limit of 0.4 s for the whole
+command; msgspec at 0.02 s). No module that is imported here may import torch, numpy or pandas.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the settings: frozen, checked, closed to unknown keys."""
+
+
+class Component(Section, frozen=True):
+    """A class by short name or dotted path, with its arguments; checked by ``registry`` against the class's own signature."""
+
+    class_path: str
+    init_args: dict[str, Any] = {}
+
+
+ComponentLike = Component | str
+
+
+class RunSettings(Section, frozen=True):
+    """dir: the run folder; seed: of everything random."""
+
+    dir: Path = Path("runs/run")
+    seed: int = 7
+
+
+class SegmentSettings(Section, frozen=True):
+    """How videos are cut. method: ``shots`` (PySceneDetect), ``windows`` of max_s, or ``none`` (a video stays whole).
+
+    min_s, max_s: shortest and longest segment in seconds; threshold: PySceneDetect's adaptive content threshold.
+    """
+
+    method: Literal["shots", "windows", "none"] = "shots"
+    min_s: float = 2.0
+    max_s: float = 10.0
+    threshold: float = 27.0
+
+
+class MediaSettings(Section, frozen=True):
+    """segments: see there; frames_per_segment: evenly spaced; max_pixels: larger images are quarantined; workers: decoders."""
+
+    segments: SegmentSettings = SegmentSettings()
+    frames_per_segment: int = 4
+    max_pixels: int = 100_000_000
+    max_sound_s: float = 30.0
+    workers: int = 2
+
+
+class EncoderSettings(Section, frozen=True):
+    """For each modality encoders in order of preference; the first whose weights can be had is taken once per run.
+
+    when_unavailable: ``fallback`` takes the next and says so, ``error`` stops the run. store: folder of the features,
+    beside the run folder when not given. batch: clips a batch. device: ``auto``, ``cpu``, ``cuda``.
+    """
+
+    image: tuple[ComponentLike, ...] = ("image_statistics",)
+    audio: tuple[ComponentLike, ...] = ("sound_statistics",)
+    text: tuple[ComponentLike, ...] = ("hashed_ngrams",)
+    when_unavailable: Literal["fallback", "error"] = "fallback"
+    store: Path | None = None
+    batch: int = 32
+    device: str = "auto"
+
+
+class GraphSettings(Section, frozen=True):
+    """edges: the edge builders, in order. Links of the tables are always in the graph; reverse relations as well."""
+
+    edges: tuple[ComponentLike, ...] = ("follows", "contains", "attached")
+
+
+class LinkSplitSettings(Section, frozen=True):
+    """method: random, time (the newest are held out) or given (by the table). valid, test: shares of the known links.
+
+    supervise: share of the train links that a training step predicts, and therefore does not pass messages over.
+    """
+
+    method: Literal["random", "time", "given"] = "random"
+    valid: float = 0.1
+    test: float = 0.2
+    supervise: float = 0.3
+
+
+class LabelSplitSettings(Section, frozen=True):
+    """method: k per class, a fraction of all, or given by the table. k, fraction: labels shown in training.
+
+    valid: share of the other labelled items that choose; the rest is test. group: a column or kind whose items never
+    straddle train, valid and test; ``parent`` keeps the segments of one video together; ``none`` for no groups.
+    """
+
+    method: Literal["per_class", "fraction", "given"] = "per_class"
+    k: int = 3
+    fraction: float = 0.1
+    valid: float = 0.3
+    group: Literal["parent", "none"] = "parent"
+
+
+class SplitSettings(Section, frozen=True):
+    """links: of every target relation; labels: of every field; check_leaks: run the leak check (leave it on)."""
+
+    links: LinkSplitSettings = LinkSplitSettings()
+    labels: LabelSplitSettings = LabelSplitSettings()
+    check_leaks: bool = True
+
+
+class BatchSettings(Section, frozen=True):
+    """mode: ``full`` graph, ``neighbours`` of seeds, or ``auto`` (full up to auto_edges edges).
+
+    fanouts: neighbours a relation, one number a layer; size: seed links or items a batch; workers: sampler processes.
+    """
+
+    mode: Literal["auto", "full", "neighbours"] = "auto"
+    auto_edges: int = 2_000_000
+    fanouts: tuple[int, ...] = (15, 10)
+    size: int = 1024
+    workers: int = 0
+
+
+class ModelSettings(Section, frozen=True):
+    """width: of every node vector; layer: the message passing, depth times; fusion: how modalities are joined.
+
+    dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
+    """
+
+    width: int = 128
+    layer: ComponentLike = "sage"
+    depth: int = 2
+    fusion: Literal["gated", "mean"] = "gated"
+    dropout: float = 0.3
+    modality_dropout: float = 0.2
+    id_embedding: Literal["auto", "all", "none"] = "auto"
+    batches: BatchSettings = BatchSettings()
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    patience: int = 30
+
+
+class EvaluateSettings(Section, frozen=True):
+    """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply."""
+
+    bootstrap: int = 1000
+    level: float = 0.95
+    baselines: tuple[str, ...] | Literal["all"] = "all"
+    block: int = 1024
+
+
+class OutputSettings(Section, frozen=True):
+    """top_k: predicted targets of each source; formats: of the tables; report: write report/index.html."""
+
+    top_k: int = 10
+    formats: tuple[Literal["parquet", "csv"], ...] = ("parquet", "csv")
+    report: bool = True
+    examples: int = 12
+
+
+class Settings(Section, frozen=True):
+    """The whole YAML."""
+
+    catalogue: ComponentLike
+    run: RunSettings = RunSettings()
+    media: MediaSettings = MediaSettings()
+    encoders: EncoderSettings = EncoderSettings()
+    graph: GraphSettings = GraphSettings()
+    split: SplitSettings = SplitSettings()
+    model: ModelSettings = ModelSettings()
+    tasks: tuple[ComponentLike, ...] = ()
+    trainer: dict[str, Any] = {}
+    evaluate: EvaluateSettings = EvaluateSettings()
+    outputs: OutputSettings = OutputSettings()
+
+
+def normal(component: ComponentLike) -> Component:
+    """A bare name is a class without arguments.
+
+    >>> normal("follows")
+    Component(class_path='follows', init_args={})
+    """
+    return Component(class_path=component) if isinstance(component, str) else component
+
+
+def convert(value: object, wanted: Any) -> Any:
+    """Check and convert plain YAML values to ``wanted``; raises msgspec.ValidationError that names the key."""
+    return msgspec.convert(value, wanted, dec_hook=_path)
+
+
+def plain(settings: Section) -> dict[str, Any]:
+    """The settings as YAML can hold them; ``convert(plain(s), Settings) == s``."""
+    values: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=str)
+    return values
+
+
+def _path(wanted: type, value: object) -> object:
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    raise TypeError(f"Expected `{wanted.__name__}`, got `{type(value).__name__}`")

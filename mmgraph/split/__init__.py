@@ -1,0 +1,1 @@
+"""Graph -> train, valid and test; checked for leaks."""

@@ -1,0 +1,44 @@
+"""What is known, what is asked: the outcome of splitting."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mmgraph.graph.contract import Edges, Graph, Labels
+from mmgraph.types import Ints, Relation
+
+
+@dataclass(frozen=True)
+class LinkSplit:
+    """All known ``edges`` of a target relation; ``train``, ``valid``, ``test`` int64 positions in them, disjoint, together all."""
+
+    edges: Edges
+    train: Ints
+    valid: Ints
+    test: Ints
+
+    @property
+    def relation(self) -> Relation:
+        """The target relation."""
+        return self.edges.relation
+
+
+@dataclass(frozen=True)
+class LabelSplit:
+    """``train``, ``valid``, ``test``: int64 item positions, disjoint; labelled items may be in none (grouped with train)."""
+
+    labels: Labels
+    train: Ints
+    valid: Ints
+    test: Ints
+
+
+@dataclass(frozen=True)
+class Split:
+    """links by target relation, labels by ``kind.field``; ``visible`` is the graph that any method may see: of the target relations
+    only train edges, and no edge derived from a held-out one. Reverse relations are not in it: who needs them reverses.
+    """
+
+    links: Mapping[Relation, LinkSplit]
+    labels: Mapping[str, LabelSplit]
+    visible: Graph
+    notes: tuple[str, ...] = field(default=())

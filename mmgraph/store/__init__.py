@@ -1,0 +1,1 @@
+"""Vectors -> memory-mapped features by content and encoder card."""
