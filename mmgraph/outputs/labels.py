@@ -1,0 +1,91 @@
+"""predictions/labels and predictions/confusion.json: the class of every item of a kind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmgraph.errors import StoreError
+from mmgraph.evaluate.contract import OURS, LabelQuestion
+from mmgraph.outputs.streamed import streamed
+from mmgraph.runs import write_json
+from mmgraph.settings import OutputSettings
+from mmgraph.types import Floats, Strings
+
+_LABELS: dict[str, Any] = {
+    "id": pa.string(),
+    "field": pa.string(),
+    "value": pa.string(),
+    "probability": pa.float32(),
+    "split": pa.string(),
+}
+LABELS = pa.schema(_LABELS)
+
+
+@dataclass(frozen=True)
+class LabelPrediction:
+    """probabilities: float32 [items, classes], rows sum to 1, of the method that validation chose; ``method`` names it."""
+
+    question: LabelQuestion
+    probabilities: Floats
+    method: str = OURS
+
+
+def write_labels(predictions: Sequence[LabelPrediction], folder: Path, settings: OutputSettings) -> None:
+    """Write ``labels.parquet|csv`` and ``confusion.json`` into ``folder``.
+
+    Every item of the kind has one row: its likeliest class (of equal ones the first), that class's probability, and ``split``:
+    train, valid or test where its label is known, ``unused`` where it is known but in none of the three, else ``unlabelled``.
+    Raises StoreError where the probabilities do not fit the items and classes, RunError where the disk is full.
+    """
+    for one in predictions:
+        _check(one)
+    with streamed(folder, "labels", LABELS, settings.formats) as write:
+        for one in predictions:
+            write(_table(one))
+    write_json(folder / "confusion.json", [confusion(one) for one in predictions])
+
+
+def confusion(one: LabelPrediction) -> dict[str, Any]:
+    """``{target, method, classes, counts}``: ``counts[i][j]`` test items of class i that were called j."""
+    labels, test = one.question.split.labels, one.question.split.test
+    size = len(labels.classes)
+    counts = np.zeros((size, size), dtype=np.int64)
+    if len(test):
+        np.add.at(counts, (labels.values[test], one.probabilities[test].argmax(axis=1)), 1)
+    return {"target": labels.target, "method": one.method, "classes": list(labels.classes), "counts": counts.tolist()}
+
+
+def _check(one: LabelPrediction) -> None:
+    labels = one.question.split.labels
+    wanted = (len(labels.values), len(labels.classes))
+    if one.probabilities.shape != wanted:
+        raise StoreError(
+            f"probabilities of {labels.target} do not fit: {wanted} items and classes",
+            given=one.probabilities.shape,
+            todo="give one row an item and one column a class",
+        )
+
+
+def _table(one: LabelPrediction) -> pa.Table:
+    labels = one.question.split.labels
+    count = len(labels.values)
+    best = one.probabilities.argmax(axis=1)
+    columns: list[Any] = [
+        pa.array(one.question.graph.ids[labels.kind], pa.string()),
+        pa.repeat(pa.scalar(labels.field), count),
+        pa.array(np.asarray(labels.classes, dtype=object)[best], pa.string()),
+        pa.array(one.probabilities[np.arange(count), best].astype(np.float32), pa.float32()),
+        pa.array(_splits(one.question), pa.string()),
+    ]
+    return pa.Table.from_arrays(columns, schema=LABELS)
+
+
+def _splits(question: LabelQuestion) -> Strings:
+    split = question.split
+    names = np.where(split.labels.values >= 0, "unused", "unlabelled").astype(object)
+    names[split.train], names[split.valid], names[split.test] = "train", "valid", "test"
+    return names

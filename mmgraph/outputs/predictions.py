@@ -1,0 +1,185 @@
+"""predictions/links: for every source its most likely targets."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from mmgraph.errors import RunError
+from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
+from mmgraph.outputs.streamed import streamed
+from mmgraph.progress import Bar
+from mmgraph.settings import OutputSettings
+from mmgraph.types import Bools, Floats, Ints
+
+_LINKS: dict[str, Any] = {
+    "source": pa.string(),
+    "relation": pa.string(),
+    "target": pa.string(),
+    "score": pa.float32(),
+    "probability": pa.float32(),
+    "rank": pa.int32(),
+    "known": pa.bool_(),
+}
+LINKS = pa.schema(_LINKS)
+_HELD_OUT: dict[str, Any] = {name: pa.string() for name in ("source", "relation", "target", "split")}
+HELD_OUT = pa.schema(_HELD_OUT)
+CELLS = 4_000_000  # scores held at once: 16 MB, and a few masks of the same shape
+ROWS = 4096
+
+
+@dataclass(frozen=True)
+class LinkPrediction:
+    """What is written about one relation: the method that validation chose, and ``probability``, its calibration.
+
+    probability: float32 [n] scores -> float32 [n] in 0..1, the same for equal scores.
+    """
+
+    question: LinkQuestion
+    method: LinkMethod
+    probability: Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Top:
+    """One row a predicted link: positions ``source`` and ``target``, ``score``, ``rank`` from 1, ``known``; arrays [n]."""
+
+    source: Ints
+    target: Ints
+    score: Floats
+    rank: Ints
+    known: Bools
+
+
+def write_links(predictions: Sequence[LinkPrediction], folder: Path, settings: OutputSettings) -> None:
+    """Write ``links.parquet|csv`` and ``held_out.parquet|csv`` into ``folder``, the relations one after the other.
+
+    Every source item has its ``settings.top_k`` best targets among those not known to be linked with it (all of them, where fewer are
+    left), ranked from 1. Known links stand among them, marked ``known``, with the rank that they would have if they alone were added
+    to the unknown ones (the filtered rank of the evaluation), as far as it is at most ``top_k``; a known link and the unknown one that
+    it pushes down share a rank. The item itself is no target of a relation within one kind. Equal scores keep the order of the items.
+    ``held_out`` lists the valid and test links, so that a reader can tell a link that was found from one that was seen.
+
+    Raises RunError where the disk is full, or where a method gives scores that are not finite.
+    """
+    total = sum(one.question.count("source") for one in predictions)
+    with (
+        streamed(folder, "held_out", HELD_OUT, settings.formats) as write_held_out,
+        streamed(folder, "links", LINKS, settings.formats) as write,
+        Bar("predict links", total) as bar,
+    ):
+        for one in predictions:
+            write_held_out(_held_out(one.question))
+            for rows, top in top_links(one.question, one.method, settings.top_k):
+                write(_table(one, top))
+                bar.advance(rows)
+
+
+def top_links(question: LinkQuestion, method: LinkMethod, top_k: int) -> Iterator[tuple[int, Top]]:
+    """Yield blocks of sources: how many there are, and their rows in the order source, rank, known first."""
+    sources, candidates = question.count("source"), question.count("target")
+    known = _Known(question)
+    rows = max(1, min(ROWS, CELLS // max(candidates, 1)))
+    for start in range(0, sources, rows):
+        queries = np.arange(start, min(start + rows, sources), dtype=np.int64)
+        scores = np.array(method.scores(queries, "target"), dtype=np.float32)  # a copy: it is masked below
+        if not np.isfinite(scores).all():
+            raise RunError(f"{method.name} gave scores for {question.relation} that are not finite", todo="train it again")
+        yield len(queries), _top(scores, queries, known, top_k)
+
+
+class _Known:
+    """The known links of a question, by source."""
+
+    def __init__(self, question: LinkQuestion) -> None:
+        edges = question.split.edges
+        order = np.lexsort((edges.target, edges.source))
+        self._source, self._target = edges.source[order], edges.target[order]
+        self.loops = question.relation.source == question.relation.target
+
+    def of(self, queries: Ints) -> tuple[Ints, Ints]:
+        """Row within ``queries`` (consecutive positions) and target, of every known link of theirs."""
+        low, high = np.searchsorted(self._source, [queries[0], queries[-1] + 1])
+        return self._source[low:high] - queries[0], self._target[low:high]
+
+
+def _top(scores: Floats, queries: Ints, known: _Known, top_k: int) -> Top:
+    row_known, target_known = known.of(queries)
+    if known.loops:
+        apart = queries[row_known] != target_known
+        row_known, target_known = row_known[apart], target_known[apart]
+    own = scores[row_known, target_known]
+    scores[row_known, target_known] = -np.inf
+    if known.loops:
+        scores[np.arange(len(queries)), queries] = -np.inf
+    row, target, value, rank = _best(scores, top_k)
+    rank_known = _rank_among(row_known, target_known, own, (row, target, value))
+    near = rank_known <= top_k
+    source = np.concatenate([row, row_known[near]])
+    ranks = np.concatenate([rank, rank_known[near]])
+    is_known = np.repeat([False, True], [len(row), int(near.sum())])
+    targets = np.concatenate([target, target_known[near]])
+    score = np.concatenate([value, own[near]])
+    order = np.lexsort((targets, -score, ~is_known, ranks, source))
+    return Top(queries[source[order]], targets[order], score[order], ranks[order], is_known[order])
+
+
+def _best(scores: Floats, top_k: int) -> tuple[Ints, Ints, Floats, Ints]:
+    """Row, column, score and rank of the ``top_k`` largest finite scores of each row; of equal ones the first columns."""
+    rows, columns = scores.shape
+    k = min(top_k, columns)
+    if k == 0 or rows == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.int64)
+    bound = np.partition(scores, columns - k, axis=1)[:, columns - k, None]
+    row, column = np.nonzero((scores >= bound) & np.isfinite(scores))
+    value = scores[row, column]
+    order = np.lexsort((column, -value, row))
+    row, column, value = row[order], column[order], value[order]
+    first = np.searchsorted(row, np.arange(rows))
+    rank = np.arange(len(row)) - first[row] + 1
+    keep = rank <= k
+    return row[keep], column[keep], value[keep], rank[keep]
+
+
+def _rank_among(row: Ints, target: Ints, own: Floats, best: tuple[Ints, Ints, Floats]) -> Ints:
+    """One more than the number of ``best`` of the same row that come before (a higher score, or the same and a lower column)."""
+    rows = np.concatenate([best[0], row])
+    columns = np.concatenate([best[1], target])
+    values = np.concatenate([best[2], own])
+    added = np.repeat([0, 1], [len(best[0]), len(row)])
+    order = np.lexsort((columns, -values, rows))
+    before = np.cumsum(1 - added[order])  # of any row
+    rank = np.empty(len(order), np.int64)
+    rank[order] = before
+    earlier_rows = np.searchsorted(best[0], row)
+    return rank[len(best[0]) :] - earlier_rows + 1
+
+
+def _table(one: LinkPrediction, top: Top) -> pa.Table:
+    graph, relation = one.question.graph, one.question.relation
+    columns: list[Any] = [
+        pa.array(graph.ids[relation.source][top.source], pa.string()),
+        pa.repeat(pa.scalar(str(relation)), len(top.source)),
+        pa.array(graph.ids[relation.target][top.target], pa.string()),
+        pa.array(top.score, pa.float32()),
+        pa.array(np.asarray(one.probability(top.score), dtype=np.float32), pa.float32()),
+        pa.array(top.rank.astype(np.int32), pa.int32()),
+        pa.array(top.known, pa.bool_()),
+    ]
+    return pa.Table.from_arrays(columns, schema=LINKS)
+
+
+def _held_out(question: LinkQuestion) -> pa.Table:
+    graph, relation, split = question.graph, question.relation, question.split
+    chosen = np.concatenate([split.valid, split.test])
+    names = np.repeat(["valid", "test"], [len(split.valid), len(split.test)])
+    columns: list[Any] = [
+        pa.array(graph.ids[relation.source][split.edges.source[chosen]], pa.string()),
+        pa.repeat(pa.scalar(str(relation)), len(chosen)),
+        pa.array(graph.ids[relation.target][split.edges.target[chosen]], pa.string()),
+        pa.array(names, pa.string()),
+    ]
+    return pa.Table.from_arrays(columns, schema=HELD_OUT)
