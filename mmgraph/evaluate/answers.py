@@ -1,0 +1,105 @@
+"""A trained model -> answers to every question asked, measured beside the baselines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from mmgraph.evaluate.calibrate import Calibration, calibrate
+from mmgraph.evaluate.contract import Direction, LabelQuestion, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.evaluate import (
+    baseline_names,
+    evaluate_labels,
+    evaluate_links,
+    fit_label_baselines,
+    fit_link_baselines,
+)
+from mmgraph.evaluate.evidence import combine_labels, combine_links
+from mmgraph.evaluate.gnn import ScorerLinks
+from mmgraph.evaluate.verdict import Verdict
+from mmgraph.model.train import Trained
+from mmgraph.settings import EvaluateSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.heads import LabelHead, LinkHead
+from mmgraph.types import Floats, Ints
+
+
+@dataclass(frozen=True)
+class LinkAnswer:
+    """What validation chose for a relation, and how its scores become probabilities."""
+
+    question: LinkQuestion
+    method: LinkMethod
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class LabelAnswer:
+    """What validation chose for a field: probabilities float32 [items, classes]."""
+
+    question: LabelQuestion
+    probabilities: Floats
+
+
+@dataclass
+class Answers:
+    """All answers, the rows of metrics.json, the verdicts, and what evidence carries each answer."""
+
+    links: list[LinkAnswer] = field(default_factory=list)
+    labels: list[LabelAnswer] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    evidence: list[object] = field(default_factory=list)
+
+
+def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int) -> Answers:
+    """Combine model and baselines on validation, then read the test split, once."""
+    answers = Answers()
+    for head in trained.heads:
+        if isinstance(head, LinkHead):
+            _links(head, trained, split, settings, seed, answers)
+        elif isinstance(head, LabelHead):
+            _labels(head, trained, split, settings, seed, answers)
+    return answers
+
+
+def _links(head: LinkHead, trained: Trained, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+    question = LinkQuestion(split.visible, split.links[head.relation], seed)
+    gnn = _scored(head, trained)
+    names = baseline_names(settings.baselines, "link")
+    methods: Sequence[LinkMethod] = [gnn, *fit_link_baselines(question, names)]
+    ours, evidence = combine_links(question, methods, settings, seed)
+    rows, verdict = evaluate_links(question, [ours, *methods], settings)
+    answers.links.append(LinkAnswer(question, ours, calibrate(question, ours, seed)))
+    answers.rows += rows
+    answers.verdicts.append(verdict)
+    answers.evidence.append(evidence)
+
+
+def _labels(head: LabelHead, trained: Trained, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+    question = LabelQuestion(split.visible, split.labels[head.name], seed)
+    predictions = {"gnn": head.probabilities(trained.embeddings).numpy()}
+    predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
+    ours, evidence = combine_labels(question, predictions, seed)
+    rows, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)
+    answers.labels.append(LabelAnswer(question, ours))
+    answers.rows += rows
+    answers.verdicts.append(verdict)
+    answers.evidence.append(evidence)
+
+
+@torch.no_grad()
+def _scored(head: LinkHead, trained: Trained) -> ScorerLinks:
+    scorer = head.scorer.cpu().eval()
+    sources = scorer.source(trained.embeddings[head.relation.source])
+    targets = scorer.target(trained.embeddings[head.relation.target])
+
+    @torch.no_grad()
+    def score(queries: Ints, direction: Direction) -> Floats:
+        chosen = torch.from_numpy(queries)
+        if direction == "target":
+            return np.asarray(scorer.matrix(sources[chosen], targets), np.float32)
+        return np.ascontiguousarray(scorer.matrix(sources, targets[chosen]).T, np.float32)
+
+    return ScorerLinks("gnn", score)

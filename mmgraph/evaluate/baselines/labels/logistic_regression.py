@@ -1,0 +1,55 @@
+"""Logistic regression on the features."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression as Model
+
+from mmgraph.evaluate.baselines.classes import best_on_validation, table
+from mmgraph.evaluate.baselines.limits import fits_in_memory
+from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
+from mmgraph.graph.contract import Features
+from mmgraph.types import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticRegression(LabelBaseline):
+    """One for each modality, ``logistic:image``, and one on all of them side by side, ``logistic:all``.
+
+    strengths: of the inverse L2 penalty (scikit-learn's C); validation chooses. iterations: of L-BFGS.
+    """
+
+    strengths: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0)
+    iterations: int = 300
+
+    def fit(self, question: LabelQuestion) -> dict[str, Floats]:
+        """Fit on the training labels; does not apply with fewer than two classes in training, or without features."""
+        kind, train = question.split.labels.kind, question.split.train
+        if len(np.unique(question.split.labels.values[train])) < 2:
+            return {}
+        have = {m: f for m, f in question.graph.features_of(kind).items() if f.present.any() and f.present[train].any()}
+        inputs: dict[str, list[Features]] = {f"logistic:{modality}": [features] for modality, features in have.items()}
+        if len(have) > 1:
+            inputs["logistic:all"] = list(have.values())
+        return {
+            name: self._fit(question, table(features))
+            for name, features in inputs.items()
+            if fits_in_memory(name, 3 * 8 * sum(one.vectors.size for one in features))
+        }
+
+    def _fit(self, question: LabelQuestion, columns: Floats) -> Floats:
+        candidates = (self._probabilities(question, columns, strength) for strength in self.strengths)
+        return best_on_validation(question, candidates, default=len(self.strengths) // 2)
+
+    def _probabilities(self, question: LabelQuestion, columns: Floats, strength: float) -> Floats:
+        labels, train = question.split.labels, question.split.train
+        model = Model(C=strength, max_iter=self.iterations)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties may not end; validation judges them
+            model.fit(columns[train], labels.values[train])
+        probabilities = np.zeros((len(columns), len(labels.classes)), np.float32)
+        probabilities[:, model.classes_] = model.predict_proba(columns)
+        return probabilities

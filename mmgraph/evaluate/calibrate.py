@@ -1,0 +1,98 @@
+"""Scores of links -> probabilities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import expit
+
+from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion
+from mmgraph.evaluate.ranking import Known, checked, other_way, rows_at_once, sides
+from mmgraph.types import Floats, Ints
+
+Reals = npt.NDArray[np.float64]
+_SAMPLED = 200  # candidates a query that stand for all
+_MOST_QUERIES = 2000
+_LEAST_SLOPE = 1e-6
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """P(the pair is a link) = 1 / (1 + exp(-(slope * (score - centre) / scale + intercept))); slope > 0."""
+
+    centre: float
+    scale: float
+    slope: float
+    intercept: float
+
+    def probability(self, scores: Floats) -> Floats:
+        """float32 of the shape of ``scores``; never falls as the score grows."""
+        standard = (np.asarray(scores, dtype=np.float64) - self.centre) / self.scale
+        return np.asarray(expit(self.slope * standard + self.intercept), dtype=np.float32)
+
+
+def calibrate(question: LinkQuestion, method: LinkMethod, seed: int, direction: Direction = "target") -> Calibration:
+    """Platt scaling (Platt 1999, with his smoothed targets) on validation: its links against sampled pairs that are none.
+
+    Sampled pairs weigh as much as all the unlinked candidates that they stand for, so the probability is that of a pair of a
+    query with a missing link, not that of a sampled pair. Test links count as unlinked here: a slight pessimism, no leak.
+    Without validation links the train links stand in, and the probabilities are too sure.
+    """
+    edges = question.split.valid if len(question.split.valid) else question.split.train
+    generator = np.random.default_rng([seed, 0xCA11])
+    if len(edges) > _MOST_QUERIES:
+        edges = generator.permutation(edges)[:_MOST_QUERIES]
+    linked, unlinked, weight = _pairs(question, method, edges, direction, generator)
+    scores = np.concatenate((linked, unlinked)).astype(np.float64)
+    if not len(scores):
+        return Calibration(0.0, 1.0, 1.0, 0.0)
+    centre, deviation = float(scores.mean()), float(scores.std())
+    scale = deviation if deviation > 1e-9 else 1.0
+    weights = np.concatenate((np.ones(len(linked)), weight))
+    positives, negatives = len(linked), float(weight.sum())
+    wanted = np.repeat([(positives + 1.0) / (positives + 2.0), 1.0 / (negatives + 2.0)], [positives, len(unlinked)])
+    return Calibration(centre, scale, *_platt((scores - centre) / scale, wanted, weights))
+
+
+def _pairs(
+    question: LinkQuestion, method: LinkMethod, edges: Ints, direction: Direction, generator: np.random.Generator
+) -> tuple[Floats, Floats, Reals]:
+    """(scores of links, scores of sampled unlinked candidates of the same queries, how many each of these stands for)."""
+    candidates = question.count(direction)
+    known = question.split.edges.take(np.concatenate((question.split.train, question.split.valid)))
+    index = Known.of(known, question.count(other_way(direction)), direction)
+    query, truth = sides(question.split.edges.take(edges), direction)
+    linked, unlinked, weight = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)], [np.zeros(0)]
+    size = rows_at_once(1024, candidates)
+    for start in range(0, len(edges), size):
+        part = slice(start, start + size)
+        scores = checked(method, query[part], direction, candidates)
+        each = np.arange(len(scores))
+        free = np.ones(scores.shape, bool)
+        free[index.pairs(query[part])] = False
+        free[each, truth[part]] = False
+        drawn = generator.integers(candidates, size=(len(scores), min(_SAMPLED, 4 * candidates)))
+        usable = np.take_along_axis(free, drawn, axis=1)
+        stands = free.sum(1) / np.maximum(usable.sum(1), 1)
+        linked.append(scores[each, truth[part]])
+        unlinked.append(np.take_along_axis(scores, drawn, axis=1)[usable])
+        weight.append(np.repeat(stands, usable.sum(1)))
+    return np.concatenate(linked), np.concatenate(unlinked), np.concatenate(weight)
+
+
+def _platt(standard: Reals, wanted: Reals, weights: Reals) -> tuple[float, float]:
+    """(slope, intercept) of the weighted logistic regression of ``wanted`` on ``standard``; slope > 0."""
+    total = weights.sum()
+
+    def loss(at: Reals) -> tuple[float, Reals]:
+        logit = at[0] * standard + at[1]
+        off = weights * (expit(logit) - wanted)
+        value = float((weights * (np.logaddexp(0.0, logit) - wanted * logit)).sum())
+        return value / total, np.array([(off * standard).sum(), off.sum()]) / total
+
+    share = float((weights * wanted).sum() / total)
+    start = np.array([1.0, np.log(share / (1.0 - share))])
+    bounds = [(_LEAST_SLOPE, None), (None, None)]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-14, "gtol": 1e-10})
+    return float(found.x[0]), float(found.x[1])

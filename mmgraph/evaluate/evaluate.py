@@ -1,0 +1,162 @@
+"""Every method on the same held-out links or labels -> rows of metrics.json with intervals, and the verdict.
+
+The only place where the test split is read.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgraph import registry
+from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
+from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
+from mmgraph.evaluate.ranking import DIRECTIONS, Ranks, ranks
+from mmgraph.evaluate.verdict import Compared, Verdict, verdict
+from mmgraph.progress import Bar
+from mmgraph.settings import EvaluateSettings
+from mmgraph.types import Floats, Ints
+
+Names = Sequence[str] | Literal["all"]
+Measured = dict[tuple[str, str], tuple[Statistic, int]]
+"""(method, metric) -> the metric, and how many queries or items it is of."""
+
+
+def fit_link_baselines(question: LinkQuestion, names: Names = "all") -> list[LinkMethod]:
+    """Every link baseline that applies, fitted; ``names`` picks, and may name label baselines too.
+
+    Raises SettingsError for an unknown name.
+    """
+    chosen = baseline_names(names, "link")
+    baselines: list[LinkBaseline] = [registry.create("link baseline", name) for name in chosen]
+    return [method for baseline in baselines for method in baseline.fit(question)]
+
+
+def fit_label_baselines(question: LabelQuestion, names: Names = "all") -> dict[str, Floats]:
+    """Name -> probabilities [items, classes] of every label baseline that applies; ``names`` as above.
+
+    Raises SettingsError for an unknown name.
+    """
+    chosen = baseline_names(names, "label")
+    baselines: list[LabelBaseline] = [registry.create("label baseline", name) for name in chosen]
+    return {name: made for baseline in baselines for name, made in baseline.fit(question).items()}
+
+
+def baseline_names(names: Names, task: Literal["link", "label"]) -> list[str]:
+    """Of the names in the settings, which may mix both groups, those of one group; an unknown name stays, to be refused.
+
+    >>> baseline_names(("majority", "popularity"), "link")
+    ['popularity']
+    """
+    own = registry.discover(f"{task} baseline")
+    if names == "all":
+        return list(own)
+    other = {_plain(name) for name in registry.discover(f"{'label' if task == 'link' else 'link'} baseline")}
+    return [name for name in names if _plain(name) not in other]
+
+
+def evaluate_links(
+    question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings
+) -> tuple[list[Row], Verdict]:
+    """Rank validation and test links by every method, in both directions.
+
+    Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. An
+    interval resamples edges, each with both its directions. A split without links gives no rows.
+    """
+    target, rows = str(question.relation), list[Row]()
+    compared: dict[str, Compared] = {}
+    held_out = {"valid": question.split.valid, "test": question.split.test}
+    with Bar(f"ranking {target}", sum(map(len, held_out.values())) * 2 * len(methods), "queries") as bar:
+        for split, edges in held_out.items():
+            if not len(edges):
+                continue
+            measured: Measured = {}
+            for method in methods:
+                both = []
+                for direction in DIRECTIONS:
+                    both.append(ranks(method, question, edges, direction, settings.block))
+                    bar.advance(len(edges))
+                measured |= _link_statistics(method.name, both)
+            made, drawn = _rows("links", target, split, measured, settings, question.seed)
+            rows += made
+            if split == "test":
+                compared = _of_metric("mrr", measured, drawn)
+    return rows, verdict("links", target, "mrr", compared, 2 * len(question.split.test), settings.level)
+
+
+def evaluate_labels(
+    question: LabelQuestion, predictions: Mapping[str, Floats], settings: EvaluateSettings
+) -> tuple[list[Row], Verdict]:
+    """Accuracy, macro-F1 and calibration error (ece) of every prediction [items, classes] on validation and test items.
+
+    An interval resamples groups where items have parents (the segments of one video are no independent witnesses), else items.
+    """
+    labels, rows = question.split.labels, list[Row]()
+    compared: dict[str, Compared] = {}
+    for split, items in (("valid", question.split.valid), ("test", question.split.test)):
+        if not len(items):
+            continue
+        groups = groups_of(question, items)
+        measured: Measured = {}
+        for name, probabilities in predictions.items():
+            statistics = _label_statistics(probabilities[items], labels.values[items], groups)
+            measured |= {(name, metric): (one, len(items)) for metric, one in statistics.items()}
+        made, drawn = _rows("categories", labels.target, split, measured, settings, question.seed)
+        rows += made
+        if split == "test":
+            compared = _of_metric("accuracy", measured, drawn)
+    return rows, verdict("categories", labels.target, "accuracy", compared, len(question.split.test), settings.level)
+
+
+def groups_of(question: LabelQuestion, items: Ints) -> Ints:
+    """A number for the group of each item: its parent where it has one, else itself."""
+    parent = question.graph.parent.get(question.split.labels.kind)
+    if parent is None or not (parent >= 0).any():
+        return items.copy()
+    return np.where(parent[items] >= 0, parent[items], parent.max() + 1 + items).astype(np.int64)
+
+
+def _link_statistics(name: str, both: Sequence[Ranks]) -> Measured:
+    """All metrics of a method; a unit is an edge."""
+    out: Measured = {}
+    for metric, per_query in LINK_METRICS.items():
+        parts = [np.stack(per_query(one.rank, one.candidates), axis=1) for one in both]
+        out[name, metric] = Statistic(np.sum(parts, axis=0)), 2 * len(parts[0])
+        if metric == "mrr":
+            sided = zip(DIRECTIONS, parts, strict=True)
+            out |= {(name, f"mrr/{direction}"): (Statistic(part), len(part)) for direction, part in sided}
+    return out
+
+
+def _label_statistics(probabilities: Floats, truth: Ints, groups: Ints) -> dict[str, Statistic]:
+    correct = np.stack((probabilities.argmax(1) == truth, np.ones(len(truth))), axis=1).astype(np.float64)
+    return {
+        "accuracy": Statistic(grouped(correct, groups), ratio),
+        "macro_f1": Statistic(grouped(f1_sums(probabilities, truth), groups), f1_of_sums),
+        "ece": Statistic(grouped(ece_sums(probabilities, truth), groups), ece_of_sums),
+    }
+
+
+def _rows(
+    task: Literal["links", "categories"], target: str, split: str, measured: Measured, settings: EvaluateSettings, seed: int
+) -> tuple[list[Row], npt.NDArray[np.float64]]:
+    """Rows, and the draws [metrics, resamples] in the order of ``measured``; without resamples there are no intervals."""
+    drawn = np.zeros((len(measured), 0))
+    if settings.bootstrap > 0 and measured:
+        drawn = draws([one for one, _ in measured.values()], settings.bootstrap, seed)
+    rows = []
+    for ((method, metric), (one, n)), draw in zip(measured.items(), drawn, strict=True):
+        low, high = interval(draw, settings.level) if len(draw) else (None, None)
+        rows.append(Row(task, target, split, method, metric, one.value, low, high, n))
+    return rows, drawn
+
+
+def _of_metric(metric: str, measured: Measured, drawn: npt.NDArray[np.float64]) -> dict[str, Compared]:
+    found = ((key, one, draw) for (key, (one, _)), draw in zip(measured.items(), drawn, strict=True))
+    return {method: Compared(one.value, draw) for (method, name), one, draw in found if name == metric}
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").lower()

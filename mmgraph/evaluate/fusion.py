@@ -1,0 +1,224 @@
+"""Several link methods as one: a conditional logistic model of which candidate is the true one.
+
+P(candidate | query) is a softmax over the query's candidates of w . x (McFadden 1974). Scores of different methods have no
+common unit, so each method gives two features of every candidate, both growing with its score:
+
+- *gap*: score minus the query's mean, over the method's usual deviation within a query (one number, from validation queries;
+  a deviation of each query's own would blow up queries about which the method knows nothing), cut at -4 and 8;
+- *order*: minus log of the mean rank among the query's candidates; it needs no unit, and equal scores stay equal.
+
+Weights are not negative, so the combination never goes against a method; an L2 penalty (a normal prior of deviation 1 on each
+weight) keeps them small where validation is small. A useless method gets weights near 0, and weights of exactly 0 cost nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion
+from mmgraph.evaluate.ranking import CELLS, Known, checked, other_way, sides
+from mmgraph.graph.contract import Edges
+from mmgraph.types import Bools, Floats, Ints
+
+Reals = npt.NDArray[np.float64]
+FEATURES = 2
+KEPT = 512  # candidates kept of a query: all, or the hardest quarter of this and a uniform sample that stands for the rest
+MOST_QUERIES = 2000
+_SCALE_QUERIES = 256
+_CUT = (-4.0, 8.0)
+_SORTED_CELLS = 2**21  # sorting needs about forty bytes a score
+
+
+def gap(scores: Floats, counted: Bools, deviation: float) -> Floats:
+    """How far each score is from the query's mean over ``counted`` candidates, in deviations; float32 like ``scores``."""
+    number = np.maximum(counted.sum(1, keepdims=True), 1)
+    mean = np.where(counted, scores, 0.0).sum(1, keepdims=True, dtype=np.float64) / number
+    return np.clip((scores - mean) / deviation, *_CUT).astype(np.float32)
+
+
+def order(scores: Floats, counted: Bools) -> Floats:
+    """Minus log of the mean rank among the ``counted`` candidates of the row (others: the rank they would have).
+
+    >>> order(np.array([[3.0, 1.0, 3.0, 9.0]], np.float32), np.array([[True, True, True, False]])).round(2)
+    array([[-0.41, -1.1 , -0.41, -0.69]], dtype=float32)
+    """
+    out = np.empty(scores.shape, np.float32)
+    size = max(1, _SORTED_CELLS // max(scores.shape[1], 1))
+    for start in range(0, len(scores) if scores.size else 0, size):
+        part = slice(start, start + size)
+        out[part] = _order(scores[part], counted[part])
+    return out
+
+
+def _order(scores: Floats, counted: Bools) -> Floats:
+    rows, columns = scores.shape
+    best_first = np.argsort(-scores, axis=1)
+    ordered = np.take_along_axis(scores, best_first, axis=1)
+    mark = np.take_along_axis(counted, best_first, axis=1)
+    upto = np.concatenate((np.zeros((rows, 1), np.int32), np.cumsum(mark, axis=1, dtype=np.int32)), axis=1)
+    new = np.concatenate((np.ones((rows, 1), bool), ordered[:, 1:] != ordered[:, :-1]), axis=1)
+    place = np.arange(columns, dtype=np.int32)[None, :]
+    first = np.maximum.accumulate(np.where(new, place, 0), axis=1)
+    ends = np.concatenate((new[:, 1:], np.ones((rows, 1), bool)), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, columns - 1)[:, ::-1], axis=1)[:, ::-1]
+    better = np.take_along_axis(upto, first, axis=1)
+    equal = np.take_along_axis(upto, last + 1, axis=1) - better - mark
+    out = np.empty((rows, columns), np.float32)
+    np.put_along_axis(out, best_first, -np.log(1.0 + better + equal / 2.0).astype(np.float32), axis=1)
+    return out
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the features need besides scores: the visible links of each query, and each method's deviation."""
+
+    methods: Sequence[LinkMethod]
+    visible: Mapping[Direction, Known]
+    candidates: Mapping[Direction, int]
+    deviation: Mapping[Direction, Reals]
+
+    @classmethod
+    def of(cls, question: LinkQuestion, methods: Sequence[LinkMethod], edges: Mapping[Direction, Ints]) -> "Context":
+        """``edges``: the validation edges of each direction whose queries give the deviations."""
+        nothing = Edges(question.relation, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        seen = question.graph.edges.get(question.relation, nothing)
+        visible = {d: Known.of(seen, question.count(other_way(d)), d) for d in edges}
+        candidates = {d: question.count(d) for d in edges}
+        start = cls(methods, visible, candidates, {})
+        deviation = {d: start._deviations(np.unique(sides(question.split.edges.take(e), d)[0]), d) for d, e in edges.items()}
+        return cls(methods, visible, candidates, deviation)
+
+    def counted(self, queries: Ints, direction: Direction) -> Bools:
+        """Which candidates, bool [queries, candidates], are neither a visible link of the query nor the query itself."""
+        counted = np.ones((len(queries), self.candidates[direction]), bool)
+        counted[self.visible[direction].pairs(queries)] = False
+        return counted
+
+    def features(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [queries, candidates, methods x 2]."""
+        counted = self.counted(queries, direction)
+        out = np.empty((*counted.shape, FEATURES * len(self.methods)), np.float32)
+        for place, method in enumerate(self.methods):
+            scores = checked(method, queries, direction, self.candidates[direction])
+            out[:, :, FEATURES * place] = gap(scores, counted, self.deviation[direction][place])
+            out[:, :, FEATURES * place + 1] = order(scores, counted)
+        return out
+
+    def _deviations(self, queries: Ints, direction: Direction) -> Reals:
+        """Each method's root mean square deviation within a query; 1 where it never differs."""
+        size = max(1, min(_SCALE_QUERIES, CELLS // max(self.candidates[direction], 1)))
+        queries = queries[np.linspace(0, len(queries) - 1, min(size, len(queries))).astype(int)]
+        counted = self.counted(queries, direction)
+        number = np.maximum(counted.sum(1), 1)
+        out = np.ones(len(self.methods))
+        for place, method in enumerate(self.methods):
+            scores = np.where(counted, checked(method, queries, direction, self.candidates[direction]), 0.0)
+            variance = np.square(scores).sum(1) / number - np.square(scores.sum(1) / number)
+            usual = float(np.sqrt(np.maximum(variance, 0.0).mean())) if len(queries) else 0.0
+            out[place] = usual if usual > 1e-9 else 1.0
+        return out
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Validation queries with some of their candidates: ``x`` float32 [queries, kept, features], ``offset`` float32 [queries, kept]
+    (log of how many candidates one stands for, -inf for none), ``truth`` int64 [queries] column of the true one, ``edge``.
+    """
+
+    x: Floats
+    offset: Floats
+    truth: Ints
+    edge: Ints
+
+    def of_edges(self, edges: Ints) -> "Sample":
+        """Only the queries of these edges."""
+        kept = np.isin(self.edge, edges)
+        return Sample(self.x[kept], self.offset[kept], self.truth[kept], self.edge[kept])
+
+
+def sample(
+    context: Context, question: LinkQuestion, edges: Ints, direction: Direction, known: Edges, generator: np.random.Generator
+) -> Sample:
+    """Features of the queries of ``edges``; ``known`` links (train and valid) and the query itself are no candidates."""
+    candidates, width = question.count(direction), FEATURES * len(context.methods)
+    index = Known.of(known, question.count(other_way(direction)), direction)
+    query, truth = sides(question.split.edges.take(edges), direction)
+    size = max(1, CELLS // max(candidates * width, 1))
+    parts = []
+    for start in range(0, len(edges), size):
+        part = slice(start, start + size)
+        x = context.features(query[part], direction)
+        each = np.arange(len(x))
+        usable = np.ones(x.shape[:2], bool)
+        usable[index.pairs(query[part])] = False
+        usable[each, truth[part]] = True
+        parts.append(_thinned(x, usable, truth[part], generator))
+    x, offset, column = (np.concatenate(one) for one in zip(*parts, strict=True))
+    return Sample(x, offset, column, edges)
+
+
+def _thinned(x: Floats, usable: Bools, truth: Ints, generator: np.random.Generator) -> tuple[Floats, Floats, Ints]:
+    """At most KEPT candidates a query, so that the softmax's sum stays right in expectation."""
+    rows, candidates = usable.shape
+    if candidates <= KEPT:
+        return x, np.where(usable, 0.0, -np.inf).astype(np.float32), truth
+    each = np.arange(rows)
+    hardness = np.where(usable, x[:, :, 1::FEATURES].sum(2), -np.inf)
+    hardness[each, truth] = np.inf
+    hard = np.argpartition(-hardness, KEPT // 4, axis=1)[:, : KEPT // 4]
+    drawn = generator.integers(candidates, size=(rows, KEPT - KEPT // 4))
+    rest = usable.copy()
+    rest[each[:, None], hard] = False
+    stands = np.take_along_axis(rest, drawn, axis=1)
+    share = np.log(np.maximum(rest.sum(1), 1) / np.maximum(stands.sum(1), 1))[:, None]
+    columns = np.concatenate((hard, drawn), axis=1)
+    offset = np.concatenate((np.where(usable[each[:, None], hard], 0.0, -np.inf), np.where(stands, share, -np.inf)), axis=1)
+    column = (hard == truth[:, None]).argmax(1)
+    return x[each[:, None], columns], offset.astype(np.float32), column
+
+
+def fit(samples: Sequence[Sample]) -> Reals:
+    """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B."""
+    width = samples[0].x.shape[2]
+    total = sum(len(one.truth) for one in samples)
+
+    def loss(weights: Reals) -> tuple[float, Reals]:
+        value, slope = 0.5 * float(weights @ weights), weights.copy()
+        for one in samples:
+            each = np.arange(len(one.truth))
+            logits = one.x @ weights + one.offset
+            total_logit = logsumexp(logits, axis=1, keepdims=True)
+            p = np.exp(logits - total_logit)
+            value += float((total_logit[:, 0] - logits[each, one.truth]).sum())
+            slope += np.tensordot(p, one.x, axes=([0, 1], [0, 1])) - one.x[each, one.truth].sum(0, dtype=np.float64)
+        return value / total, slope / total
+
+    found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * width)
+    return np.asarray(found.x, dtype=np.float64)
+
+
+class Combined(LinkMethod):
+    """Score = w . x of a candidate's features; ``weights`` float64 [methods x 2] of each direction."""
+
+    def __init__(self, context: Context, weights: Mapping[Direction, Reals], name: str = OURS) -> None:
+        self.name = name
+        self._context, self._weights = context, weights
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]; methods and features of weight 0 are not computed."""
+        context, weights = self._context, self._weights[direction].reshape(-1, FEATURES)
+        counted = context.counted(queries, direction)
+        out = np.zeros(counted.shape, np.float32)
+        for place, (method, (by_gap, by_order)) in enumerate(zip(context.methods, weights, strict=True)):
+            if not by_gap and not by_order:
+                continue
+            scores = checked(method, queries, direction, counted.shape[1])
+            if by_gap:
+                out += np.float32(by_gap) * gap(scores, counted, context.deviation[direction][place])
+            if by_order:
+                out += np.float32(by_order) * order(scores, counted)
+        return out

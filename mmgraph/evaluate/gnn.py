@@ -1,0 +1,41 @@
+"""What a trained network knows, as link methods: by vectors, or by any function that scores."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mmgraph.errors import MMGraphError
+from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.types import Floats, Ints
+
+GNN = "gnn"
+
+
+class EmbeddingLinks(LinkMethod):
+    """Score = dot product of ``source`` float32 [sources, width] and ``target`` float32 [targets, width], for one relation.
+
+    Raises MMGraphError where the two widths differ.
+    """
+
+    def __init__(self, source: Floats, target: Floats, name: str = GNN) -> None:
+        if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1]:
+            raise MMGraphError(f"vectors of {name} do not fit together", given=(source.shape, target.shape), todo="one width")
+        self.name = name
+        self._source, self._target = source, target
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]."""
+        asked, answers = (self._source, self._target) if direction == "target" else (self._target, self._source)
+        return np.asarray(asked[queries] @ answers.T, dtype=np.float32)
+
+
+class ScorerLinks(LinkMethod):
+    """Score = whatever ``score(queries, direction)`` gives: float32 [len(queries), candidates]."""
+
+    def __init__(self, score: Callable[[Ints, Direction], Floats], name: str = GNN) -> None:
+        self.name = name
+        self._score = score
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]."""
+        return self._score(queries, direction)

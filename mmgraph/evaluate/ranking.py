@@ -1,0 +1,124 @@
+"""Full filtered ranking: every held-out link against every candidate that is not itself a known link, block by block.
+
+Filter: for (s, relation, ?) all other known targets of s leave the candidates, and in a relation within one kind s itself
+(Bordes et al. 2013, section 4.1). Ties count as the mean rank ("realistic", Berrendorf et al. 2020, section 2.2).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mmgraph.errors import MMGraphError
+from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion
+from mmgraph.graph.contract import Edges
+from mmgraph.types import Floats, Ints
+
+Reals = npt.NDArray[np.float64]
+DIRECTIONS: tuple[Direction, ...] = ("target", "source")
+CELLS = 2**25  # scores held at once: 128 MiB of float32, however many candidates there are
+
+
+class Ranks(NamedTuple):
+    """One entry a query: ``rank`` float64 from 1, ``candidates`` int64 that were left with the truth among them, ``query`` and
+    ``truth`` item positions, ``score`` float32 of the truth.
+    """
+
+    rank: Reals
+    candidates: Ints
+    query: Ints
+    truth: Ints
+    score: Floats
+
+
+@dataclass(frozen=True)
+class Known:
+    """Known links of every query item, one after the other: of item q ``other[start[q]:start[q + 1]]``; ``itself``: q too."""
+
+    start: Ints
+    other: Ints
+    itself: bool
+
+    @classmethod
+    def of(cls, edges: Edges, queries: int, direction: Direction) -> "Known":
+        """Index ``edges`` by the side that asks; ``queries``: how many items there are on that side."""
+        query, other = sides(edges, direction)
+        order = np.argsort(query, kind="stable")
+        start = np.concatenate(([0], np.cumsum(np.bincount(query, minlength=queries)))).astype(np.int64)
+        return cls(start, other[order], edges.relation.source == edges.relation.target)
+
+    def pairs(self, queries: Ints) -> tuple[Ints, Ints]:
+        """(row in ``queries``, item) of everything known of them."""
+        lengths = self.start[queries + 1] - self.start[queries]
+        rows = np.repeat(np.arange(len(queries)), lengths)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        items = self.other[np.repeat(self.start[queries], lengths) + within]
+        if self.itself:
+            rows, items = np.concatenate((rows, np.arange(len(queries)))), np.concatenate((items, queries))
+        return rows, items
+
+
+def sides(edges: Edges, direction: Direction) -> tuple[Ints, Ints]:
+    """(queries, truths) of edges: ``target`` asks from the sources, ``source`` from the targets."""
+    return (edges.source, edges.target) if direction == "target" else (edges.target, edges.source)
+
+
+def other_way(direction: Direction) -> Direction:
+    """The direction whose candidates are this one's queries."""
+    return "source" if direction == "target" else "target"
+
+
+def rows_at_once(block: int, candidates: int) -> int:
+    """How many queries a block holds: at most ``block``, and at most CELLS scores."""
+    return max(1, min(block, CELLS // max(candidates, 1)))
+
+
+def checked(method: LinkMethod, queries: Ints, direction: Direction, candidates: int) -> Floats:
+    """The method's scores, float32 [len(queries), candidates]; raises MMGraphError where its shape or numbers are wrong."""
+    scores = np.asarray(method.scores(queries, direction), dtype=np.float32)
+    if scores.shape != (len(queries), candidates):
+        raise MMGraphError(f"{method.name} gave scores of a wrong shape", given=scores.shape, todo="mend the method")
+    if not np.isfinite(scores).all():
+        raise MMGraphError(f"{method.name} gave scores that are not finite", given=direction, todo="mend the method")
+    return scores
+
+
+def ranks(
+    method: LinkMethod, question: LinkQuestion, edges: Ints, direction: Direction, block: int = 1024, known: Ints | None = None
+) -> Ranks:
+    """Rank the truth of the edges at positions ``edges`` of ``question.split.edges``; entries in their order.
+
+    known: positions of the links that the filter knows; all of them (train, valid and test) when not given. Choosing on
+    validation gives train and valid only, so that test links do not speak.
+    """
+    every = question.split.edges
+    count, candidates = question.count(other_way(direction)), question.count(direction)
+    index = Known.of(every if known is None else every.take(known), count, direction)
+    query, truth = sides(every.take(edges), direction)
+    order = np.argsort(query, kind="stable")  # the same query is scored once
+    size = rows_at_once(block, candidates)
+    parts = [
+        _ranks_of_block(method, query[part], truth[part], index, direction, candidates)
+        for part in np.split(order, range(size, len(order), size))
+        if len(part)
+    ]
+    rank, left, score = np.zeros(len(edges)), np.zeros(len(edges), np.int64), np.zeros(len(edges), np.float32)
+    if parts:
+        rank[order], left[order], score[order] = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Ranks(rank, left, query, truth, score)
+
+
+def _ranks_of_block(
+    method: LinkMethod, query: Ints, truth: Ints, known: Known, direction: Direction, candidates: int
+) -> tuple[Reals, Ints, Floats]:
+    asked, row = np.unique(query, return_inverse=True)
+    scores = checked(method, asked, direction, candidates)[row]  # a copy: the method's own array stays as it is
+    each = np.arange(len(query))
+    own = scores[each, truth]
+    scores[known.pairs(query)] = -np.inf
+    scores[each, truth] = own
+    better = np.count_nonzero(scores > own[:, None], axis=1)
+    equal = np.count_nonzero(scores == own[:, None], axis=1) - 1
+    left = candidates - np.count_nonzero(np.isneginf(scores), axis=1)
+    return 1.0 + better + equal / 2.0, left.astype(np.int64), own

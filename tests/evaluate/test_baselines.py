@@ -1,0 +1,286 @@
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+
+from mmgraph import registry
+from mmgraph.evaluate.baselines import limits
+from mmgraph.evaluate.baselines.labels.label_propagation import LabelPropagation
+from mmgraph.evaluate.baselines.labels.logistic_regression import LogisticRegression
+from mmgraph.evaluate.baselines.links.next_in_time import NextInTime
+from mmgraph.evaluate.contract import LinkQuestion
+from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
+from mmgraph.evaluate.ranking import DIRECTIONS
+from mmgraph.graph.contract import Edges, Features, Graph
+from mmgraph.types import Relation
+
+from .made import ids, label_question, link_question, random_question
+
+LINKS = sorted(registry.discover("link baseline"))
+LABELS = sorted(registry.discover("label baseline"))
+
+
+def test_the_baselines_are_all_found():
+    wanted = ["adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"]
+    assert LINKS == wanted
+    assert LABELS == ["label_propagation", "logistic_regression", "majority", "nearest_labelled"]
+
+
+def all_scores(question, name):
+    methods = registry.create("link baseline", name).fit(question)
+    return {
+        (method.name, direction): method.scores(
+            np.arange(question.count("source" if direction == "target" else "target")), direction
+        )
+        for method in methods
+        for direction in DIRECTIONS
+    }
+
+
+def altered(question):
+    """The same question with other held-out links."""
+    split, edges = question.split, question.split.edges
+    held = np.concatenate((split.valid, split.test))
+    source, target = edges.source.copy(), edges.target.copy()
+    source[held], target[held] = (source[held] + 1) % question.count("source"), (target[held] + 2) % question.count("target")
+    other = dataclasses.replace(edges, source=source, target=target)
+    return dataclasses.replace(question, split=dataclasses.replace(split, edges=other))
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize("name", LINKS)
+def test_link_baseline_contract(name, same):
+    question = random_question(1, same, temporal=same)
+    scores = all_scores(question, name)
+    assert scores or (name == "next_in_time" and not same)
+    for (method, direction), got in scores.items():
+        assert method
+        assert got.shape == (question.count("source" if direction == "target" else "target"), question.count(direction))
+        assert got.dtype == np.float32
+        assert np.isfinite(got).all()
+    for other in (all_scores(question, name), all_scores(altered(question), name)):
+        assert scores.keys() == other.keys()
+        for key, got in scores.items():
+            np.testing.assert_array_equal(got, other[key])
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_link_baselines_score_each_query_by_itself(name):
+    question = random_question(1, same=True, temporal=True)
+    for method in registry.create("link baseline", name).fit(question):
+        whole = method.scores(np.arange(12), "target")
+        np.testing.assert_allclose(method.scores(np.array([5, 2]), "target"), whole[[5, 2]], rtol=1e-5, atol=1e-6)
+        assert method.scores(np.zeros(0, np.int64), "target").shape == (0, 12)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_link_baselines_take_a_graph_without_any_link(name):
+    relation = Relation("a", "r", "a")
+    question = link_question(relation, {"a": 1}, np.zeros((0, 2)), [], temporal=True)
+    question = LinkQuestion(question.graph.with_edges({}), question.split)
+    for method in registry.create("link baseline", name).fit(question):
+        assert np.isfinite(method.scores(np.array([0]), "target")).all()
+
+
+def slow_neighbours(question, weight):
+    """Score of every pair by walking over sets."""
+    near = {}
+    for relation, edges in question.graph.edges.items():
+        for s, t in zip(edges.source.tolist(), edges.target.tolist(), strict=True):
+            if (relation.source, s) != (relation.target, t):
+                near.setdefault((relation.source, s), set()).add((relation.target, t))
+                near.setdefault((relation.target, t), set()).add((relation.source, s))
+    relation = question.relation
+    return [
+        [
+            sum(weight(len(near[x])) for x in near.get((relation.source, s), set()) & near.get((relation.target, t), set()))
+            for t in range(question.count("target"))
+        ]
+        for s in range(question.count("source"))
+    ]
+
+
+@pytest.mark.parametrize("same", [False, True])
+@pytest.mark.parametrize(
+    ("name", "weight"),
+    [
+        ("common_neighbours", lambda d: 1.0),
+        ("adamic_adar", lambda d: 1 / np.log(max(d, 2))),
+        ("resource_allocation", lambda d: 1 / d),
+    ],
+)
+def test_neighbour_scores_the_slow_way(name, weight, same):
+    question = random_question(4, same)
+    slow = np.array(slow_neighbours(question, weight))
+    scores = all_scores(question, name)
+    np.testing.assert_allclose(scores[name, "target"], slow, rtol=1e-5)
+    np.testing.assert_allclose(scores[name, "source"], slow.T, rtol=1e-5)
+    assert slow.any()
+
+
+def test_popularity_counts_train_links_only():
+    question = link_question(Relation("a", "r", "b"), {"a": 3, "b": 3}, [(0, 1), (1, 1), (0, 0), (2, 2)], [0, 0, 0, 2])
+    scores = all_scores(question, "popularity")
+    assert scores["popularity", "target"][2].tolist() == [1.0, 2.0, 0.0]
+    assert scores["popularity", "source"][0].tolist() == [2.0, 1.0, 0.0]
+
+
+def test_nearest_is_cosine_and_the_missing_come_last():
+    question = random_question(2)
+    source, target = question.graph.features["a", "image"], question.graph.features["b", "image"]
+    scores = all_scores(question, "nearest")["nearest:image", "target"]
+    for s in range(12):
+        for t in range(15):
+            if source.present[s] and target.present[t]:
+                x, y = source.vectors[s], target.vectors[t]
+                assert scores[s, t] == pytest.approx(x @ y / np.linalg.norm(x) / np.linalg.norm(y), abs=1e-5)
+    have = np.flatnonzero(source.present)
+    assert (~target.present).any()
+    assert (scores[have][:, ~target.present].max(1) < scores[have][:, target.present].min(1)).all()
+    assert (scores[~source.present] == 0).all()
+
+
+@pytest.mark.parametrize("other", [Features(np.ones((15, 5), np.float32), np.ones(15, bool)), None])
+def test_nearest_does_not_compare_other_widths_or_encoders(other):
+    question = random_question(2)
+    one = question.graph.features["b", "image"]
+    features = {**question.graph.features, ("b", "image"): other or dataclasses.replace(one, encoder="another")}
+    question = dataclasses.replace(question, graph=dataclasses.replace(question.graph, features=features))
+    assert [method.name for method in registry.create("link baseline", "nearest").fit(question)] == ["nearest:text"]
+
+
+def chain_question(parent=None, extra=()):
+    """Two videos of four segments: 0-1-2-3 and 4-5-6-7; 1->2 is held out."""
+    relation = Relation("segment", "follows", "segment")
+    graph = Graph(
+        {"segment": ids("segment", 8), "video": ids("video", 2)}, {e.relation: e for e in extra}, parent=parent or {}
+    )
+    pairs = [(0, 1), (1, 2), (2, 3), (4, 5), (5, 6), (6, 7)]
+    return link_question(relation, {}, pairs, [0, 2, 0, 0, 0, 0], graph=graph, temporal=True)
+
+
+CONTAINS = Relation("video", "contains", "segment")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        chain_question(parent={"segment": np.repeat([0, 1], 4)}),
+        chain_question(extra=[Edges(CONTAINS, np.repeat([0, 1], 4), np.arange(8))]),
+    ],
+)
+def test_next_in_time_closes_the_gap(question):
+    (method,) = NextInTime().fit(question)
+    assert method.scores(np.array([1]), "target").tolist() == [[1, 1, 2, 1, 0, 0, 0, 0]]
+    assert method.scores(np.array([2]), "source").tolist() == [[1, 2, 1, 1, 0, 0, 0, 0]]
+
+
+def test_next_in_time_without_groups_has_one_group_and_items_without_parent_are_alone():
+    (method,) = NextInTime().fit(chain_question())
+    assert method.scores(np.array([1]), "target").tolist() == [[1, 1, 2, 1, 2, 1, 1, 1]]
+    (method,) = NextInTime().fit(chain_question(parent={"segment": np.array([0, 0, 0, 0, -1, -1, -1, -1])}))
+    assert method.scores(np.array([4]), "target").tolist() == [[0, 0, 0, 0, 1, 0, 0, 0]]
+
+
+def test_next_in_time_asks_for_a_relation_in_time():
+    assert NextInTime().fit(random_question(0, same=True)) == []
+
+
+def test_fastrp_brings_linked_items_near():
+    relation = Relation("a", "r", "a")
+    halves = [(i, j) for half in (range(10), range(10, 20)) for i in half for j in half if i < j]
+    question = link_question(relation, {"a": 20}, halves, [0] * len(halves))
+    scores = all_scores(question, "fast_rp")["fastrp+knn", "target"]
+    assert scores[:10, :10].min() > scores[:10, 10:].max()
+
+
+def test_too_much_memory_is_left_out_and_said(monkeypatch, caplog):
+    monkeypatch.setattr(limits, "LIMIT_BYTES", 10)
+    with caplog.at_level(logging.WARNING):
+        left = {method.name for method in fit_link_baselines(random_question(1, same=True, temporal=True))}
+        assert left == {"popularity", "next_in_time"}
+        assert set(fit_label_baselines(label_question())) == {"majority"}
+    for name in (
+        "common_neighbours",
+        "fastrp+knn",
+        "nearest:image",
+        "logistic:image",
+        "label_propagation",
+        "nearest_labelled",
+    ):
+        assert f"baseline {name} left out" in caplog.text
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_label_baseline_contract(name):
+    question = label_question(1)
+    made = registry.create("label baseline", name).fit(question)
+    again = registry.create("label baseline", name).fit(question)
+    values = question.split.labels.values.copy()
+    values[question.split.test] = (values[question.split.test] + 1) % 3
+    split = dataclasses.replace(question.split, labels=dataclasses.replace(question.split.labels, values=values))
+    other = registry.create("label baseline", name).fit(dataclasses.replace(question, split=split))
+    assert made
+    for key, probabilities in made.items():
+        assert probabilities.shape == (60, 3)
+        assert probabilities.dtype == np.float32
+        np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-5)
+        assert (probabilities >= 0).all()
+        np.testing.assert_array_equal(probabilities, again[key])
+        np.testing.assert_array_equal(probabilities, other[key])
+
+
+def test_label_baselines_learn():
+    question = label_question(1)
+    made = fit_label_baselines(question)
+    truth, test = question.split.labels.values, question.split.test
+    right = {name: float((p[test].argmax(1) == truth[test]).mean()) for name, p in made.items()}
+    assert set(right) == {
+        "majority",
+        "logistic:image",
+        "logistic:audio",
+        "logistic:all",
+        "nearest_labelled",
+        "label_propagation",
+    }
+    assert right["label_propagation"] > 0.9
+    assert right["logistic:audio"] > right["majority"] + 0.2
+
+
+@pytest.mark.parametrize("name", LABELS)
+@pytest.mark.parametrize("train", [0, 1])
+def test_label_baselines_with_hardly_any_label(name, train):
+    question = label_question(1)
+    split = dataclasses.replace(question.split, train=question.split.train[:train], valid=np.zeros(0, np.int64))
+    for probabilities in registry.create("label baseline", name).fit(dataclasses.replace(question, split=split)).values():
+        np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-5)
+        assert train
+
+
+def test_label_baselines_without_features_or_links():
+    question = label_question(1)
+    bare = dataclasses.replace(question, graph=dataclasses.replace(question.graph, features={}, edges={}))
+    assert set(fit_label_baselines(bare)) == {"majority"}
+
+
+def test_a_class_without_training_label_gets_nothing_from_logistic_regression():
+    question = label_question(1)
+    train = question.split.train[question.split.labels.values[question.split.train] != 2]
+    split = dataclasses.replace(question.split, train=train)
+    made = LogisticRegression().fit(dataclasses.replace(question, split=split))
+    assert (made["logistic:image"][:, 2] == 0).all()
+
+
+def test_label_propagation_the_slow_way():
+    question = label_question(2, items=20, valid=0)
+    (got,) = LabelPropagation(alphas=[0.7], steps=2000).fit(question).values()
+    (edges,) = question.graph.edges.values()
+    A = np.zeros((20, 20))
+    A[edges.source, edges.target] = A[edges.target, edges.source] = 1.0
+    root = np.diag(1 / np.sqrt(np.maximum(A.sum(1), 1)))
+    Y = np.zeros((20, 3))
+    Y[question.split.train, question.split.labels.values[question.split.train]] = 1.0
+    F = 0.3 * np.linalg.solve(np.eye(20) - 0.7 * root @ A @ root, Y)
+    reached = F.sum(1) > 1e-12
+    np.testing.assert_allclose(got[reached], (F / np.maximum(F.sum(1, keepdims=True), 1e-12))[reached], atol=1e-4)
