@@ -1,1 +1,1 @@
-"""Vectors -> memory-mapped features by content and encoder card."""
+"""Features: memory-mapped vectors, keyed by the content of what was encoded and by the card of its encoder."""

@@ -1,0 +1,144 @@
+"""Models of open_clip, whose two towers put images and texts into one space."""
+
+import functools
+import os
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmgraph.errors import EncoderError
+from mmgraph_encoders import weights
+
+_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+_LOADED: "weakref.WeakValueDictionary[tuple[ContrastiveWeights, str], Contrastive]" = weakref.WeakValueDictionary()
+
+
+@dataclass(eq=False)
+class Contrastive:
+    """A loaded model: ``network``, ``preprocess`` (an image to a tensor), ``tokenize``, the type that images must have."""
+
+    network: Any
+    preprocess: Any
+    tokenize: Any
+    dtype: Any
+    device: str
+    revision: str
+    width: int
+    image_px: int
+    tokens: int
+
+
+@dataclass(frozen=True)
+class ContrastiveWeights:
+    """An architecture of open_clip with the tag (or file) of its weights, or ``hf-hub:ID``, or ``local-dir:FOLDER``."""
+
+    model: str
+    pretrained: str
+    precision: str
+
+    @property
+    def shown(self) -> str:
+        """For the card: hub id, name of the folder, or architecture/tag."""
+        if self._place is not None:
+            return weights.shown(self._place)
+        return f"{self.model}/{Path(self.pretrained).name}"
+
+    @property
+    def _place(self) -> str | None:
+        kind, _, rest = self.model.partition(":")
+        if kind == "local-dir":
+            return str(Path(rest).expanduser().absolute())
+        return rest if kind == "hf-hub" else None
+
+    def missing(self) -> str | None:
+        """None when they can be had, else one line."""
+        if self._place is not None:
+            return weights.missing(self._place, files=_FILES, config="open_clip_config.json")
+        if Path(self.pretrained).is_file():
+            return None
+        if not any(weights.cache().glob("models--*")) and (closed := weights.hub_closed()):
+            return self._not_here(closed)
+        found = _tag(self.model, self.pretrained)
+        if isinstance(found, str):
+            return found
+        if _cached(found) is not None:
+            return None
+        closed = weights.hub_closed()
+        return None if closed is None else self._not_here(closed)
+
+    def _not_here(self, closed: str) -> str:
+        todo = "set init_args.pretrained to a file or model to local-dir:FOLDER, or connect to the hub once"
+        return f"{self.shown} is not in {weights.cache()} and {closed}; {todo}"
+
+    def load(self, device: str) -> Contrastive:
+        """The model on ``device``; two encoders of the same weights share one. Raises EncoderError."""
+        found = _LOADED.get((self, device))
+        if found is None:
+            found = _LOADED[self, device] = weights.bring(self.shown, functools.partial(_load, self, device))
+        return found
+
+    def revision(self) -> str:
+        """Commit of the hub, or SHA-256 of the weight file."""
+        if self._place is not None:
+            return weights.revision_of(self._place, files=_FILES)
+        if Path(self.pretrained).is_file():
+            return "sha256:" + weights.digest([Path(self.pretrained)])
+        found = _cached(_tag(self.model, self.pretrained))
+        return found.parent.name if found else "main"
+
+
+def _tag(model: str, pretrained: str) -> Any:
+    """open_clip's entry for a tag, or one line that says what is wrong with it."""
+    import open_clip
+
+    if open_clip.get_model_config(model) is None:
+        return f"open_clip has no architecture {model}; open_clip.list_models() names them"
+    found = open_clip.get_pretrained_cfg(model, pretrained)
+    if not found:
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+        return f"open_clip has no weights {pretrained} for {model}; it has: {tags}"
+    return found
+
+
+def _cached(entry: Any) -> Path | None:
+    identifier, name = os.path.split(entry.get("hf_hub", ""))
+    safe = (name.rsplit(".", 1)[0] + ".safetensors", name) if name else _FILES
+    return weights.cached(identifier, safe) if identifier else None
+
+
+def _load(wanted: ContrastiveWeights, device: str) -> Contrastive:
+    import open_clip
+
+    pretrained = None if ":" in wanted.model else wanted.pretrained
+    network, _, preprocess = open_clip.create_model_and_transforms(
+        wanted.model, pretrained=pretrained, precision=wanted.precision, device=device, require_pretrained=True
+    )
+    size = network.visual.image_size
+    tokenize = open_clip.get_tokenizer(wanted.model)
+    return Contrastive(
+        network=network.eval(),
+        preprocess=preprocess,
+        tokenize=tokenize,
+        dtype=open_clip.get_input_dtype(wanted.precision),
+        device=device,
+        revision=wanted.revision(),
+        width=_width(wanted.model, network),
+        image_px=size[0] if isinstance(size, tuple) else size,
+        tokens=tokenize.context_length,
+    )
+
+
+def _width(model: str, network: Any) -> int:
+    import open_clip
+
+    found = open_clip.get_model_config(model) if ":" not in model else None
+    width = (found or {}).get("embed_dim") or getattr(network.visual, "output_dim", None)
+    if width is None:
+        import torch
+
+        with torch.inference_mode():
+            width = network.encode_text(torch.zeros(1, network.context_length, dtype=torch.long)).shape[1]
+    if not width:
+        raise EncoderError(f"{model} does not say the width of its vectors", todo="use another model of open_clip")
+    return int(width)

@@ -1,0 +1,163 @@
+"""One encoder's folder of the store: immutable shards, each committed by the rename of its index.
+
+A shard is ``NNNNNN.npy`` (float32 [rows, width]) and ``NNNNNN.parquet`` (columns ``key``, ``row``; row -1 says that the clip has
+no such modality). The index is written last: a shard exists when its index does. All writing happens under one file
+lock that the system drops when a process dies, so whatever has no index while the lock is held belongs to a dead writer.
+"""
+
+import contextlib
+import fcntl
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mmgraph.errors import RunError, StoreError
+from mmgraph.files import whole, write_with
+from mmgraph.types import Floats, Ints
+
+FANOUT = 16
+_BLOCK = 8192
+
+
+@dataclass(frozen=True)
+class Shard:
+    """``keys`` pyarrow strings [n]; ``rows`` int64 [n] into ``path``, -1 where there is no such modality."""
+
+    path: Path
+    keys: "pa.Array[Any]"
+    rows: Ints
+
+    @property
+    def index(self) -> Path:
+        """The file whose presence makes the shard exist."""
+        return self.path.with_suffix(".parquet")
+
+    def vectors(self, width: int) -> Floats:
+        """Memory-mapped float32 [rows, width]; raises StoreError where the file is damaged."""
+        try:
+            found: Floats = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except FileNotFoundError:
+            raise
+        except (OSError, ValueError) as error:
+            raise _damaged(self.path, error) from error
+        if found.dtype != np.float32 or found.ndim != 2 or found.shape[1] != width or len(found) <= self.rows.max(initial=-1):
+            raise _damaged(
+                self.path, f"{found.dtype} {found.shape}, index of {self.rows.max(initial=-1) + 1} rows, width {width}"
+            )
+        return found
+
+
+def _damaged(path: Path, given: object) -> StoreError:
+    return StoreError(f"{path} is damaged", given=given, todo="delete it and its .parquet: what it held is encoded again")
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's write lock, made where it is not there; leftovers of dead writers are removed first."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "ab")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise RunError(f"cannot write {folder}", given=error.strerror, todo="choose another encoders.store") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _sweep(folder)
+        yield
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.iterdir():
+        orphan = path.suffix == ".npy" and not path.with_suffix(".parquet").exists()
+        if orphan or path.suffix == ".part":
+            path.unlink(missing_ok=True)
+
+
+def names(folder: Path) -> list[str]:
+    """Names of the shards, oldest first."""
+    return sorted(path.stem for path in folder.glob("[0-9]*.parquet"))
+
+
+def open_shard(folder: Path, name: str) -> Shard:
+    """Read a shard's index; raises FileNotFoundError when it was merged away, StoreError when it is damaged."""
+    index = folder / f"{name}.parquet"
+    try:
+        table = pq.read_table(index, memory_map=False)
+        rows = table["row"].to_numpy().astype(np.int64)
+        return Shard(folder / f"{name}.npy", table["key"].cast(pa.string()).combine_chunks(), rows)
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise _damaged(index, error) from error
+
+
+def append(folder: Path, keys: Sequence[str], vectors: Floats, *, absent: Sequence[str] = ()) -> str:
+    """Commit one shard: ``vectors`` [len(keys), width], and keys without any. Call under ``locked``."""
+    name = _next(folder)
+    write_with(folder / f"{name}.npy", lambda file: np.save(file, vectors, allow_pickle=False))
+    _commit(folder, name, pa.array([*keys, *absent], pa.string()), _rows(len(keys), len(absent)))
+    return name
+
+
+def _rows(present: int, absent: int) -> Ints:
+    return np.concatenate([np.arange(present, dtype=np.int64), np.full(absent, -1, np.int64)])
+
+
+def _next(folder: Path) -> str:
+    last = names(folder)[-1:]
+    return f"{int(last[0]) + 1 if last else 0:09d}"
+
+
+def _commit(folder: Path, name: str, keys: "pa.Array[Any]", rows: Ints) -> None:
+    with whole(folder / f"{name}.parquet") as temporary:
+        pq.write_table(pa.table({"key": keys, "row": pa.array(rows)}), temporary)
+
+
+def full_level(shards: Sequence[Shard]) -> list[Shard]:
+    """FANOUT shards of about one size, to be merged into one; empty when no size has so many.
+
+    Merged by levels (as in a log-structured merge tree, O'Neil et al. 1996), so that a vector is copied only
+    log(n) / log(FANOUT) times, and n vectors lie in at most about FANOUT log(n) files.
+    """
+    levels: dict[int, list[Shard]] = {}
+    for shard in shards:
+        levels.setdefault(int(math.log(max(len(shard.rows), 1), FANOUT)), []).append(shard)
+    return next((some for some in levels.values() if len(some) >= FANOUT), [])
+
+
+def merge(folder: Path, shards: Sequence[Shard], width: int) -> str:
+    """Copy shards into one new shard, then remove them. Killed in between, keys are there twice with the same vectors."""
+    name = _next(folder)
+    counts = [int((shard.rows >= 0).sum()) for shard in shards]
+    with whole(folder / f"{name}.npy") as temporary:
+        merged = np.lib.format.open_memmap(temporary, "w+", np.float32, (sum(counts), width))
+        done = 0
+        for shard in shards:
+            done = _copy(shard, merged, done, width)
+        merged.flush()
+    starts = np.cumsum([0, *counts[:-1]])
+    rows = [_moved(shard.rows, int(start)) for shard, start in zip(shards, starts, strict=True)]
+    _commit(folder, name, pa.concat_arrays([shard.keys for shard in shards]), np.concatenate(rows))
+    for shard in shards:
+        shard.index.unlink()
+        shard.path.unlink()
+    return name
+
+
+def _copy(shard: Shard, merged: Floats, done: int, width: int) -> int:
+    vectors, rows = shard.vectors(width), shard.rows[shard.rows >= 0]
+    for first in range(0, len(rows), _BLOCK):
+        block = rows[first : first + _BLOCK]
+        merged[done : done + len(block)] = vectors[block]
+        done += len(block)
+    return done
+
+
+def _moved(rows: Ints, start: int) -> Ints:
+    present = rows >= 0
+    return np.where(present, np.cumsum(present) - 1 + start, -1)

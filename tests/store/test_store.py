@@ -1,0 +1,229 @@
+import multiprocessing
+import threading
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmgraph.encode.contract import EncoderCard
+from mmgraph.errors import RunError, StoreError
+from mmgraph.store import shards
+from mmgraph.store.store import ABSENT, MISSING, PRESENT, Store
+from mmgraph.testing import fake_vector
+
+
+def card(width=4, name="fake"):
+    return EncoderCard(name, "image", "none", "1", width, "anything", "Apache-2.0", "none")
+
+
+def vectors_of(keys, width=4):
+    return np.array([fake_vector(key.encode(), width) for key in keys], np.float32).reshape(len(keys), width)
+
+
+def test_an_empty_store_has_nothing(tmp_path):
+    store = Store(tmp_path / "features")
+    vectors, present = store.read(card(), ["a", "b"])
+    assert vectors.shape == (2, 4)
+    assert vectors.dtype == np.float32
+    assert not vectors.any()
+    assert not present.any()
+    assert store.missing(card(), ["b", "a", "b"]) == ["b", "a"]
+    assert store.missing(card(), []) == []
+    assert store.read(card(), [])[0].shape == (0, 4)
+    assert not (tmp_path / "features").exists()
+
+
+def test_what_is_added_is_read_by_any_order_and_by_another_store(tmp_path):
+    store, keys = Store(tmp_path), ["a", "b", "c"]
+    given_vectors = vectors_of(keys)
+    before = given_vectors.copy()
+    store.add(card(), keys, given_vectors)
+    store.add_absent(card(), ["quiet"])
+    np.testing.assert_array_equal(given_vectors, before)
+    asked = ["c", "never", "a", "quiet", "a"]
+    for some in (store, Store(tmp_path)):
+        vectors, present = some.read(card(), asked)
+        np.testing.assert_array_equal(present, [True, False, True, False, True])
+        np.testing.assert_array_equal(vectors[[0, 2, 4]], vectors_of(["c", "a", "a"]))
+        assert not vectors[[1, 3]].any()
+        assert some.missing(card(), asked) == ["never"]
+        assert some.state(card(), asked).tolist() == [PRESENT, MISSING, PRESENT, ABSENT, PRESENT]
+
+
+def test_cards_never_mix(tmp_path):
+    store = Store(tmp_path)
+    store.add(card(), ["a"], vectors_of(["a"]))
+    assert store.missing(card(name="other"), ["a"]) == ["a"]
+    assert not store.read(card(width=5), ["a"])[1].any()
+
+
+def test_a_key_that_is_there_is_left_as_it_is(tmp_path):
+    store = Store(tmp_path)
+    store.add(card(), ["a"], vectors_of(["a"]))
+    store.add(card(), ["a", "b"], np.ones((2, 4), np.float32))
+    store.add(card(), ["a"], np.ones((1, 4), np.float32))
+    vectors, _ = store.read(card(), ["a", "b"])
+    np.testing.assert_array_equal(vectors, [*vectors_of(["a"]), np.ones(4)])
+    assert len(shards.names(tmp_path / card().key())) == 2
+
+
+def test_what_does_not_fit_is_refused_and_leaves_nothing(tmp_path):
+    store = Store(tmp_path)
+    bad = vectors_of(["a", "b"])
+    bad[1, 2] = np.nan
+    with pytest.raises(StoreError, match="vector of b by fake is not finite"):
+        store.add(card(), ["a", "b"], bad)
+    with pytest.raises(StoreError, match=r"2 keys of width 4; given: \(2, 5\)"):
+        store.add(card(), ["a", "b"], np.zeros((2, 5), np.float32))
+    with pytest.raises(StoreError, match=r"given: \(1, 4\)"):
+        store.add(card(), ["a", "b"], np.zeros((1, 4), np.float32))
+    with pytest.raises(StoreError, match="twice in one batch; given: a"):
+        store.add(card(), ["a", "b", "a"], np.zeros((3, 4), np.float32))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot write .*file.*; given: Not a directory"):
+        Store(tmp_path / "file").add(card(), ["a"], vectors_of(["a"]))
+
+
+def test_damaged_shards_are_named(tmp_path):
+    store = Store(tmp_path)
+    store.add(card(), ["a"], vectors_of(["a"]))
+    (data,) = (tmp_path / card().key()).glob("*.npy")
+    data.write_bytes(data.read_bytes()[:-3])
+    with pytest.raises(StoreError, match=r"000000000.npy is damaged"):
+        store.read(card(), ["a"])
+    data.with_suffix(".parquet").write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=r"000000000.parquet is damaged"):
+        Store(tmp_path).read(card(), ["a"])
+
+
+def test_many_shards_are_merged_and_nothing_changes(tmp_path):
+    store, keys = Store(tmp_path), [f"k{i}" for i in range(2 * shards.FANOUT**2 + 5)]
+    other = Store(tmp_path)
+    for key in keys:
+        if key.endswith("7"):
+            store.add_absent(card(), [key])
+        else:
+            store.add(card(), [key], vectors_of([key]))
+        if key == "k20":
+            other.read(card(), keys)  # has an index of shards that are merged away later
+    folder = tmp_path / card().key()
+    assert len(shards.names(folder)) < 2 * shards.FANOUT
+    assert sorted(path.stem for path in folder.glob("*.npy")) == shards.names(folder)
+    expected = np.array([not key.endswith("7") for key in keys])
+    for some in (store, other, Store(tmp_path)):
+        vectors, present = some.read(card(), keys)
+        np.testing.assert_array_equal(present, expected)
+        np.testing.assert_array_equal(vectors, vectors_of(keys) * expected[:, None])
+        assert some.missing(card(), keys) == []
+
+
+def test_killed_between_merging_and_removing_nothing_is_lost(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    for key in "abc":
+        store.add(card(), [key], vectors_of([key]))
+    folder = tmp_path / card().key()
+    old = [shards.open_shard(folder, name) for name in shards.names(folder)]
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), shards.locked(folder):
+        patched.setattr("pathlib.Path.unlink", _killed)
+        shards.merge(folder, old, 4)
+    vectors, present = Store(tmp_path).read(card(), ["a", "b", "c"])
+    assert present.all()
+    np.testing.assert_array_equal(vectors, vectors_of("abc"))
+
+
+def _killed(path, missing_ok=False):
+    if path.suffix in (".parquet", ".npy"):
+        raise KeyboardInterrupt
+
+
+def test_leftovers_of_a_dead_writer_are_removed(tmp_path):
+    store = Store(tmp_path)
+    store.add(card(), ["a"], vectors_of(["a"]))
+    folder = tmp_path / card().key()
+    (folder / "000000001.npy").write_bytes(b"half")
+    (folder / ".000000001.parquet.77.part").write_bytes(b"half")
+    assert Store(tmp_path).missing(card(), ["a", "b"]) == ["b"]
+    store.add(card(), ["b"], vectors_of(["b"]))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".lock",
+        "000000000.npy",
+        "000000000.parquet",
+        "000000001.npy",
+        "000000001.parquet",
+        "card.json",
+    ]
+    np.testing.assert_array_equal(store.read(card(), ["b"])[0], vectors_of(["b"]))
+
+
+def test_a_full_disk_loses_nothing_that_was_there(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.add(card(), ["a"], vectors_of(["a"]))
+    with monkeypatch.context() as patched:
+        patched.setattr(shards.np, "save", _full)
+        with pytest.raises(RunError, match="cannot write .*npy; given: No space left on device"):
+            store.add(card(), ["b"], vectors_of(["b"]))
+    store.add(card(), ["b"], vectors_of(["b"]))
+    assert Store(tmp_path).read(card(), ["a", "b"])[1].all()
+
+
+def _full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def _write_many(folder, first, last):
+    store = Store(folder)
+    for i in range(first, last):
+        keys = [f"k{i}", f"k{i + 1}"]
+        store.add(card(), keys, vectors_of(keys))
+
+
+def test_processes_that_write_at_once_do_not_harm_each_other(tmp_path):
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=_write_many, args=(tmp_path, first, first + 40)) for first in (0, 20)]
+    for writer in writers:
+        writer.start()
+    reader, keys = Store(tmp_path), [f"k{i}" for i in range(61)]
+    while any(writer.is_alive() for writer in writers):
+        vectors, present = reader.read(card(), keys)
+        np.testing.assert_array_equal(vectors, vectors_of(keys) * present[:, None])
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    vectors, present = Store(tmp_path).read(card(), keys)
+    assert present.all()
+    np.testing.assert_array_equal(vectors, vectors_of(keys))
+    folder = tmp_path / card().key()
+    stored = [key for name in shards.names(folder) for key in pq.read_table(folder / f"{name}.parquet")["key"].to_pylist()]
+    assert sorted(stored) == sorted(keys)
+
+
+def test_threads_of_one_process_wait_for_each_other(tmp_path):
+    threads = [threading.Thread(target=_write_many, args=(tmp_path, first, first + 20)) for first in (0, 10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    keys = [f"k{i}" for i in range(31)]
+    np.testing.assert_array_equal(Store(tmp_path).read(card(), keys)[0], vectors_of(keys))
+
+
+@settings(max_examples=25, deadline=None)
+@given(batches=st.lists(st.lists(st.text(max_size=3), max_size=5, unique=True), max_size=30), asked=st.lists(st.text(max_size=3)))
+def test_it_is_a_dictionary(tmp_path_factory, batches, asked):
+    store, slow = Store(tmp_path_factory.mktemp("store")), {}
+    for number, keys in enumerate(batches):
+        if number % 3 == 2:
+            store.add_absent(card(), keys)
+            slow = {**dict.fromkeys(keys), **slow}
+        else:
+            store.add(card(), keys, vectors_of(keys))
+            slow = {**dict(zip(keys, vectors_of(keys), strict=True)), **slow}
+    vectors, present = store.read(card(), asked)
+    np.testing.assert_array_equal(present, [slow.get(key) is not None for key in asked])
+    expected = [np.zeros(4) if slow.get(key) is None else slow[key] for key in asked]
+    np.testing.assert_array_equal(vectors, np.reshape(expected, (len(asked), 4)))
+    assert store.missing(card(), asked) == list(dict.fromkeys(key for key in asked if key not in slow))
