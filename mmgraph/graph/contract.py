@@ -83,7 +83,8 @@ class Labels:
 class Graph:
     """ids: kind -> str array of ids (position = node); edges; features by (kind, modality); labels by (kind, field).
 
-    parent: kind -> int64 [items], position of the parent within ``parent_kind[kind]``, -1 without.
+    parent: kind -> int64 [items], position of the parent within its kind, -1 without; parent_kind: kind -> str array [items], the
+    kind of that parent, ``""`` without. content: kind -> str array, hash of what the item was decoded from, ``""`` unknown.
     """
 
     ids: Mapping[str, np.ndarray]
@@ -92,6 +93,7 @@ class Graph:
     labels: Mapping[tuple[str, str], Labels] = field(default_factory=dict)
     parent: Mapping[str, Ints] = field(default_factory=dict)
     content: Mapping[str, np.ndarray] = field(default_factory=dict)
+    parent_kind: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def count(self, kind: str) -> int:
         """How many items of this kind."""

@@ -1,0 +1,129 @@
+"""Known links of a relation -> train, valid and test."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from mmgraph.errors import SplitError
+from mmgraph.graph.contract import Edges, Graph
+from mmgraph.settings import LinkSplitSettings
+from mmgraph.split.chance import generator
+from mmgraph.split.contract import LinkSplit
+from mmgraph.split.pairs import units
+from mmgraph.types import Relation, Times
+
+
+def split_links(
+    graph: Graph, relations: Sequence[Relation], settings: LinkSplitSettings, seed: int
+) -> dict[Relation, LinkSplit]:
+    """Split every relation as the settings say; raises SplitError.
+
+    Links that tell each other (``pairs.units``) come to one side, except where the table gives the split.
+    """
+    _check_shares(settings)
+    targets = {relation: graph.edges[relation] for relation in relations}
+    if settings.method == "given":
+        return {relation: given(edges) for relation, edges in targets.items()}
+    if settings.method == "time":
+        return time(graph, targets, settings)
+    return {relation: random(graph, edges, settings, seed) for relation, edges in targets.items()}
+
+
+def random(graph: Graph, edges: Edges, settings: LinkSplitSettings, seed: int) -> LinkSplit:
+    """Held-out links drawn by chance: the shares are of the links that do not tell each other, at least one each."""
+    unit = np.unique(units(graph, edges), return_inverse=True)[1].reshape(-1)
+    count = int(unit.max(initial=-1)) + 1
+    num_valid, num_test = _held_out(edges.relation, count, settings)
+    side = np.zeros(count, np.int8)
+    order = generator(seed, str(edges.relation)).permutation(count)
+    side[order[:num_test]] = 2
+    side[order[num_test : num_test + num_valid]] = 1
+    return _by_side(edges, side[unit])
+
+
+def time(graph: Graph, targets: Mapping[Relation, Edges], settings: LinkSplitSettings) -> dict[Relation, LinkSplit]:
+    """The newest links are held out; of them the newest are test.
+
+    All relations share the two moments that divide them (shares of all links together): the clock is one. Links of one
+    moment are never divided. A link that tells another is as old as the older of the two.
+    """
+    if not targets:
+        return {}
+    times = {relation: _unit_times(graph, edges) for relation, edges in targets.items()}
+    valid_from, test_from = _moments(np.concatenate(list(times.values())), settings)
+    splits = {}
+    for relation, edges in targets.items():
+        side = (times[relation] >= valid_from).astype(np.int8) + (times[relation] >= test_from)
+        wanted = [0, *([1] if settings.valid else []), *([2] if settings.test else [])]
+        for code in wanted:
+            if not (side == code).any():
+                name = ("train", "valid", "test")[code]
+                todo = "take other shares, or split.links.method: random"
+                raise SplitError(
+                    f"{relation} has no {name} link in a split by time", given=f"from {valid_from:g} s", todo=todo
+                )
+        splits[relation] = _by_side(edges, side)
+    return splits
+
+
+def given(edges: Edges) -> LinkSplit:
+    """As the table says; links that it leaves free are train links."""
+    relation = edges.relation
+    if edges.split is None:
+        raise SplitError(
+            f"the table gives no split of {relation}", todo="fill links.split, or take split.links.method: random"
+        )
+    side = np.where(edges.split < 0, 0, edges.split)
+    for code, name in enumerate(("train", "valid", "test")):
+        if not (side == code).any():
+            todo = f"mark some as {name}, or take split.links.method: random"
+            raise SplitError(f"the table gives no {name} link of {relation}", todo=todo)
+    return _by_side(edges, side)
+
+
+def _by_side(edges: Edges, side: "np.ndarray[tuple[int], np.dtype[np.int8]]") -> LinkSplit:
+    return LinkSplit(edges, *(np.flatnonzero(side == code).astype(np.int64) for code in (0, 1, 2)))
+
+
+def _check_shares(settings: LinkSplitSettings) -> None:
+    if settings.valid < 0 or settings.test < 0 or settings.valid + settings.test >= 1:
+        given = f"valid {settings.valid}, test {settings.test}"
+        raise SplitError(
+            "split.links.valid and test are shares that leave something for train", given=given, todo="lower them"
+        )
+
+
+def _held_out(relation: Relation, count: int, settings: LinkSplitSettings) -> tuple[int, int]:
+    """Numbers of valid and test units, at least one each where a share is asked for and one left for train."""
+    splits = 1 + (settings.valid > 0) + (settings.test > 0)
+    if count < splits:
+        todo = "give more links, or take another relation"
+        raise SplitError(f"{relation} has fewer links than splits", given=f"{count} for {splits}", todo=todo)
+    valid = max(round(count * settings.valid), 1) if settings.valid else 0
+    test = max(round(count * settings.test), 1) if settings.test else 0
+    while valid + test >= count:
+        valid, test = (valid - 1, test) if valid > test else (valid, test - 1)
+    return valid, test
+
+
+def _unit_times(graph: Graph, edges: Edges) -> Times:
+    """Seconds of every link, of links that tell each other the earliest."""
+    unknown = np.ones(len(edges), bool) if edges.time is None else np.isnan(edges.time)
+    if edges.time is None or unknown.any() or len(edges) == 0:
+        given = f"{int(unknown.sum())} of {len(edges)} have none"
+        todo = "fill links.time, or take split.links.method: random"
+        raise SplitError(f"a split by time needs the time of every link of {edges.relation}", given=given, todo=todo)
+    unit = np.unique(units(graph, edges), return_inverse=True)[1].reshape(-1)
+    earliest = np.full(int(unit.max()) + 1, np.inf)
+    np.minimum.at(earliest, unit, edges.time)
+    return earliest[unit]
+
+
+def _moments(times: Times, settings: LinkSplitSettings) -> tuple[float, float]:
+    """From when links are valid, and from when they are test (infinity where nothing is to be)."""
+    ordered, count = np.sort(times), len(times)
+    num_test = max(round(count * settings.test), 1) if settings.test else 0
+    num_valid = max(round(count * settings.valid), 1) if settings.valid else 0
+    ends = [count - num_test - num_valid, count - num_test]
+    valid_from, test_from = (float(ordered[max(end, 0)]) if end < count else np.inf for end in ends)
+    return valid_from, test_from

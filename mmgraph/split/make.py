@@ -1,0 +1,144 @@
+"""Graph -> split: what is asked, what is held out, and the graph that is left to see."""
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmgraph.errors import SplitError
+from mmgraph.graph.contract import Edges, Graph, Labels
+from mmgraph.graph.merge import pair_keys
+from mmgraph.settings import SplitSettings
+from mmgraph.split.contract import LabelSplit, LinkSplit, Split
+from mmgraph.split.labels import split_labels
+from mmgraph.split.links import split_links
+from mmgraph.split.pairs import keys
+from mmgraph.types import Bools, Ints, Relation
+
+_log = logging.getLogger(__name__)
+
+
+def make(
+    graph: Graph, relations: Sequence[Relation], fields: Sequence[tuple[str, str]], settings: SplitSettings, seed: int
+) -> Split:
+    """Split the target relations and the fields (kind, field); the same seed gives the same split.
+
+    ``visible`` loses: held-out links, what is derived from them, in a split by time every link from the first held-out
+    moment on, and the labels of the fields that are not train labels. Raises SplitError, in one line, for a relation or field
+    that is not there, or that cannot be split as asked.
+    """
+    links = split_links(graph, _known_relations(graph, relations), settings.links, seed)
+    labels = {one.target: split_labels(graph, one, settings.labels, seed) for one in _known_fields(graph, fields)}
+    notes: list[str] = []
+    edges = _without_derived(graph, links, _only_train(graph, links), notes)
+    if settings.links.method == "time" and links:
+        edges = _without_future(edges, first_held_out(links.values()), notes)
+    if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
+        notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
+    for note in notes:
+        _log.info("%s", note)
+    return Split(links, labels, replace(graph, edges=edges, labels=_only_train_labels(graph, labels)), tuple(notes))
+
+
+def first_held_out(links: Iterable[LinkSplit]) -> float:
+    """Seconds of the oldest valid or test link; infinity where there is none with a time."""
+    times = [split.edges.time[held_out(split)] for split in links if split.edges.time is not None]
+    return float(np.min(np.concatenate([*times, [np.inf]])))
+
+
+def held_out(split: LinkSplit) -> Ints:
+    """Positions of the valid and test links."""
+    return np.concatenate([split.valid, split.test])
+
+
+def _known_relations(graph: Graph, relations: Sequence[Relation]) -> list[Relation]:
+    for relation in relations:
+        if relation not in graph.edges:
+            todo = _near(str(relation), map(str, graph.edges))
+            raise SplitError("the graph has no such relation to predict", given=str(relation), todo=todo)
+    return list(dict.fromkeys(relations))
+
+
+def _known_fields(graph: Graph, fields: Sequence[tuple[str, str]]) -> list[Labels]:
+    for kind, field in fields:
+        if (kind, field) not in graph.labels:
+            todo = _near(f"{kind}.{field}", (f"{kind}.{field}" for kind, field in graph.labels))
+            raise SplitError("no item has a label of this field", given=f"{kind}.{field}", todo=todo)
+        if len(graph.labels[kind, field].classes) < 2:
+            classes = ", ".join(graph.labels[kind, field].classes)
+            raise SplitError(f"{kind}.{field} has one value, nothing to tell apart", given=classes, todo="ask another field")
+    return [graph.labels[key] for key in dict.fromkeys(fields)]
+
+
+def _near(unknown: str, known: Iterable[str]) -> str:
+    names = list(known)
+    near = difflib.get_close_matches(unknown, names, n=3, cutoff=0.4)
+    return f"did you mean {', '.join(near)}?" if near else f"there are: {', '.join(names) or 'none'}"
+
+
+def _only_train(graph: Graph, links: Mapping[Relation, LinkSplit]) -> dict[Relation, Edges]:
+    edges = dict(graph.edges)
+    edges.update({relation: split.edges.take(split.train) for relation, split in links.items()})
+    return edges
+
+
+def _only_train_labels(graph: Graph, labels: Mapping[str, LabelSplit]) -> dict[tuple[str, str], Labels]:
+    left = dict(graph.labels)
+    for split in labels.values():
+        values = np.full_like(split.labels.values, -1)
+        values[split.train] = split.labels.values[split.train]
+        left[split.labels.kind, split.labels.field] = replace(split.labels, values=values)
+    return left
+
+
+def _without_derived(
+    graph: Graph, links: Mapping[Relation, LinkSplit], edges: dict[Relation, Edges], notes: list[str]
+) -> dict[Relation, Edges]:
+    """Take the edges between the same items out of every relation that is derived, by however many steps, from a target."""
+    left = dict(edges)
+    for relation, one in edges.items():
+        for origin in _origins(graph, relation) & links.keys() - {relation}:
+            gone = between_same(graph, left[relation], links[origin].edges.take(held_out(links[origin])))
+            if gone is None:
+                gone = np.ones(len(left[relation]), bool)  # which edge came from which cannot be told: all leave
+            if gone.any():
+                notes.append(f"{int(gone.sum())} of {len(one)} {relation} left with held-out {origin}")
+            left[relation] = left[relation].take(~gone)
+    return left
+
+
+def _origins(graph: Graph, relation: Relation) -> set[Relation]:
+    found: set[Relation] = set()
+    waiting = [relation]
+    while waiting:
+        new = set(graph.edges[waiting.pop()].derived_from) - found
+        found |= new
+        waiting += [origin for origin in new if origin in graph.edges]
+    return found
+
+
+def between_same(graph: Graph, edges: Edges, others: Edges) -> Bools | None:
+    """Which ``edges`` join two items that one of ``others`` joins, in any direction; None where the kinds are not the same."""
+    mine, theirs = edges.relation, others.relation
+    found = np.zeros(len(edges), bool)
+    comparable = False
+    if (mine.source, mine.target) == (theirs.source, theirs.target):
+        found |= np.isin(keys(graph, edges), keys(graph, others))
+        comparable = True
+    if (mine.source, mine.target) == (theirs.target, theirs.source):
+        turned = pair_keys(others.target, others.source, graph.count(mine.target))
+        found |= np.isin(keys(graph, edges), turned)
+        comparable = True
+    return found if comparable else None
+
+
+def _without_future(edges: dict[Relation, Edges], moment: float, notes: list[str]) -> dict[Relation, Edges]:
+    left = {}
+    for relation, one in edges.items():
+        future = np.zeros(len(one), bool) if one.time is None else one.time >= moment
+        if future.any():
+            notes.append(f"{int(future.sum())} of {len(one)} {relation} are withheld: not older than the first held-out link")
+        left[relation] = one.take(~future)
+    return left
