@@ -1,0 +1,226 @@
+"""Every rule of the tables, checked once; a violation names file, row and column."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, LINK_COLUMNS, Catalogue, GivenFeatures, Unread
+from mmgraph.catalogue.features import check_features
+from mmgraph.catalogue.tables import Stack, Table
+from mmgraph.errors import CatalogueError
+from mmgraph.types import Bools, Ints, Strings, Times
+
+_log = logging.getLogger(__name__)
+_NAME = re.compile(r"[\w.\-]+")
+_SPLITS = ("train", "valid", "test")
+
+
+def checked(
+    items: Sequence[Table],
+    links: Table | None,
+    labels: Table | None,
+    *,
+    root: Path,
+    features: tuple[GivenFeatures, ...] = (),
+    sources: Mapping[str, str] | None = None,
+) -> Catalogue:
+    """Raw tables (ITEM_COLUMNS, LINK_COLUMNS, LABEL_COLUMNS as text) -> the Catalogue; raises CatalogueError.
+
+    Paths are taken relative to ``root``. Items whose file is not there go to ``unread``. Rows of one link are merged: equal
+    rows are one; else weights are added, the earliest time is kept, and splits must agree. Rows of one label likewise.
+    """
+    stack = Stack(tuple(items))
+    frame = _items(stack, root)
+    ids = pd.Index(frame["id"])
+    catalogue = Catalogue(
+        items=frame,
+        links=_links(links, ids),
+        labels=_labels(labels, ids),
+        features=features,
+        sources=dict(sources or {}),
+    )
+    check_features(catalogue)
+    unread = _missing_files(frame)
+    return catalogue.without(unread) if unread else catalogue
+
+
+def _refuse(wrong: Bools, table: Table | Stack, column: str, what: str, value: Strings, todo: str) -> None:
+    """Raise for the first row that is wrong."""
+    if wrong.any():
+        index = int(np.argmax(wrong))
+        raise CatalogueError(f"{table.place(index)}, column {column!r}: {what}", given=repr(value[index]), todo=todo)
+
+
+def _items(stack: Stack, root: Path) -> pd.DataFrame:
+    frame = stack.frame
+    if frame.empty:
+        raise CatalogueError("there are no items", given=root, todo="check catalogue.root; supported files: docs/formats.md")
+    frame = frame[list(ITEM_COLUMNS)].copy()
+    for column in ("id", "kind"):
+        _no_gaps(frame, stack, column)
+    _names(frame, stack, "kind")
+    _no_duplicates(frame, stack)
+    for column in ("start_s", "end_s"):
+        frame[column] = _numbers(frame, stack, column, least=0.0)
+    backwards = (frame["end_s"] < frame["start_s"]).to_numpy()
+    _refuse(backwards, stack, "end_s", "the end is before the start", frame["end_s"].to_numpy(), "give seconds, start first")
+    parent = _parents(frame, stack)
+    _segments(frame, stack)
+    frame["path"] = _paths(frame, parent, root)
+    return frame
+
+
+def _no_gaps(frame: pd.DataFrame, table: Table | Stack, column: str) -> None:
+    blank = frame[column].isna().to_numpy() | (frame[column].str.strip() == "").to_numpy(dtype=bool, na_value=False)
+    _refuse(blank, table, column, "it is empty", frame[column].to_numpy(), "fill it in")
+
+
+def _names(frame: pd.DataFrame, table: Table | Stack, column: str) -> None:
+    bad = [name for name in frame[column].unique() if not _NAME.fullmatch(name)]
+    wrong = frame[column].isin(bad).to_numpy()
+    _refuse(wrong, table, column, "not a name", frame[column].to_numpy(), "use letters, digits, '_', '-' and '.'")
+
+
+def _no_duplicates(frame: pd.DataFrame, stack: Stack) -> None:
+    twice = frame["id"].duplicated().to_numpy()
+    if twice.any():
+        second = int(np.argmax(twice))
+        value = frame["id"].iloc[second]
+        first = int(np.argmax((frame["id"] == value).to_numpy()))
+        wrong = f"{stack.place(second)}, column 'id': it is also the id of {stack.place(first)}"
+        raise CatalogueError(wrong, given=repr(value), todo="give every item an id of its own")
+
+
+def _numbers(frame: pd.DataFrame, table: Table | Stack, column: str, *, least: float = -np.inf) -> Times:
+    """Text -> float64, NaN where nothing was given; anything else that is no finite number of at least ``least`` is refused."""
+    given = frame[column]
+    numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64)
+    wrong = given.notna().to_numpy() & ~np.isfinite(numbers)
+    _refuse(wrong, table, column, "not a number", given.to_numpy(), "write a number such as 2.5, or leave it empty")
+    _refuse(numbers < least, table, column, "the number is too small", given.to_numpy(), f"at least {least:g}")
+    return numbers
+
+
+def _parents(frame: pd.DataFrame, stack: Stack) -> Ints:
+    """Index of each item's parent, -1 for none."""
+    given = frame["parent"].to_numpy()
+    parent = pd.Index(frame["id"]).get_indexer(pd.Index(frame["parent"], dtype=object))
+    unknown = frame["parent"].notna().to_numpy() & (parent < 0)
+    _refuse(unknown, stack, "parent", "no item has this id", given, "add the parent to the items, or correct the id")
+    above = parent.astype(np.int64)
+    for _ in range(int(np.log2(len(frame))) + 1):  # each step doubles how far up it looks; more steps than items is a circle
+        above = np.where(above >= 0, above[above], -1)
+    _refuse(above >= 0, stack, "parent", "the item is, through its parents, its own parent", given, "break the circle")
+    return parent.astype(np.int64)
+
+
+def _segments(frame: pd.DataFrame, stack: Stack) -> None:
+    segment = (frame["kind"] == "segment").to_numpy()
+    for column, what in (
+        ("parent", "a segment needs a parent"),
+        ("start_s", "a segment needs a start"),
+        ("end_s", "... an end"),
+    ):
+        lacking = segment & frame[column].isna().to_numpy()
+        _refuse(lacking, stack, column, what, frame["id"].to_numpy(), "give parent, start_s and end_s")
+
+
+def _paths(frame: pd.DataFrame, parent: Ints, root: Path) -> pd.Series:
+    """Absolute paths; a segment without one has its parent's."""
+    base = str(root.absolute())
+    given = frame["path"].to_numpy()
+    joined = np.array([None if path is None else str(Path(base, path)) for path in given], dtype=object)
+    inherits = (frame["kind"] == "segment").to_numpy() & pd.isna(joined) & (parent >= 0)
+    joined[inherits] = joined[parent[inherits]]
+    return pd.Series(joined, dtype=object)
+
+
+def _missing_files(frame: pd.DataFrame) -> tuple[Unread, ...]:
+    paths = frame["path"].dropna()
+    reasons = {path: _missing(Path(path)) for path in paths.unique()}
+    bad = frame[frame["path"].map(lambda path: bool(reasons.get(path))).to_numpy(dtype=bool)]
+    return tuple(Unread(name, path, reasons[path]) for name, path in zip(bad["id"], bad["path"], strict=True))
+
+
+def _missing(path: Path) -> str:
+    try:
+        if path.is_file():
+            return ""
+        return "it is a folder" if path.is_dir() else "the file is not there"
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+        return f"the path cannot be used: {error}"
+
+
+def _links(table: Table | None, ids: pd.Index) -> pd.DataFrame:
+    if table is None:
+        table = Table(pd.DataFrame(columns=list(LINK_COLUMNS), dtype=object), "links")
+    frame = table.frame[list(LINK_COLUMNS)].copy()
+    for column in ("source", "relation", "target"):
+        _no_gaps(frame, table, column)
+    _names(frame, table, "relation")
+    for column in ("source", "target"):
+        _known(frame, table, column, ids)
+    for column in ("time", "weight"):
+        frame[column] = _numbers(frame, table, column)
+    frame["weight"] = frame["weight"].fillna(1.0)
+    _splits(frame, table)
+    return _merge_links(frame, table)
+
+
+def _known(frame: pd.DataFrame, table: Table, column: str, ids: pd.Index) -> None:
+    unknown = ids.get_indexer(pd.Index(frame[column], dtype=object)) < 0
+    _refuse(unknown, table, column, "no item has this id", frame[column].to_numpy(), "add it to the items, or correct it")
+
+
+def _splits(frame: pd.DataFrame, table: Table) -> None:
+    bad = frame["split"].notna().to_numpy() & ~frame["split"].isin(_SPLITS).to_numpy()
+    _refuse(bad, table, "split", "not a split", frame["split"].to_numpy(), f"one of {', '.join(_SPLITS)}, or empty")
+
+
+def _merge_links(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    key = ["source", "relation", "target"]
+    if not frame.duplicated(key).any():
+        return frame
+    _one_split(frame, table, key)
+    distinct = frame.drop_duplicates()
+    groups = distinct.groupby(key, sort=False)
+    merged = distinct.drop_duplicates(key).set_index(key)
+    merged["time"] = groups["time"].min()
+    merged["weight"] = groups["weight"].sum()
+    merged = merged.reset_index()[list(LINK_COLUMNS)]
+    _log.info("%s: %d rows repeat a link and were merged", table.name, len(frame) - len(merged))
+    return merged
+
+
+def _labels(table: Table | None, ids: pd.Index) -> pd.DataFrame:
+    if table is None:
+        table = Table(pd.DataFrame(columns=list(LABEL_COLUMNS), dtype=object), "labels")
+    frame = table.frame[list(LABEL_COLUMNS)].copy()
+    for column in ("id", "field", "value"):
+        _no_gaps(frame, table, column)
+    _known(frame, table, "id", ids)
+    _splits(frame, table)
+    key = ["id", "field", "value"]
+    repeated = int(frame.duplicated(key).sum())
+    if repeated:
+        _one_split(frame, table, key)
+        _log.info("%s: %d rows repeat a label and were merged", table.name, repeated)
+    return frame.drop_duplicates(key).reset_index(drop=True)
+
+
+def _one_split(frame: pd.DataFrame, table: Table, key: list[str]) -> None:
+    """Rows of one link or label in two splits would leak what is held out."""
+    split = frame["split"].fillna("")
+    first = frame.assign(split=split).groupby(key, sort=False)["split"].transform("first")
+    _refuse(
+        (split != first).to_numpy(dtype=bool),
+        table,
+        "split",
+        "an earlier row of the same has another split",
+        frame["split"].to_numpy(),
+        "give all rows of one link or label the same split",
+    )

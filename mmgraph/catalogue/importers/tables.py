@@ -1,0 +1,26 @@
+"""Tables that a person brings: items, links and labels as CSV or Parquet, vectors as .npy."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmgraph.catalogue.bring import read_root
+from mmgraph.catalogue.contract import Catalogue, Importer
+from mmgraph.errors import CatalogueError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables(Importer):
+    """``items.csv`` (or .parquet), with ``links``, ``labels`` and ``features/`` where they are there, in the folder ``root``.
+
+    Columns and rules: docs/formats.md. Paths in ``items`` are relative to ``root``.
+    """
+
+    root: Path
+
+    def read(self) -> Catalogue:
+        """Read and check; raises CatalogueError that names file, row and column."""
+        brought = read_root(self.root)
+        if brought.items is None:
+            todo = "add items.csv with the columns id,kind, or use the importer Folder"
+            raise CatalogueError("there is no items.csv or items.parquet", given=self.root, todo=todo)
+        return brought.checked([brought.items])
