@@ -63,6 +63,7 @@ def _pairs(
     known = question.split.edges.take(np.concatenate((question.split.train, question.split.valid)))
     index = Known.of(known, question.count(other_way(direction)), direction)
     query, truth = sides(question.split.edges.take(edges), direction)
+    share = 1.0 / np.bincount(query, minlength=len(index.start))[query]  # the links of one query share its unlinked pairs
     linked, unlinked, weight = [np.zeros(0, np.float32)], [np.zeros(0, np.float32)], [np.zeros(0)]
     size = rows_at_once(1024, candidates)
     for start in range(0, len(edges), size):
@@ -74,7 +75,7 @@ def _pairs(
         free[each, truth[part]] = False
         drawn = generator.integers(candidates, size=(len(scores), min(_SAMPLED, 4 * candidates)))
         usable = np.take_along_axis(free, drawn, axis=1)
-        stands = free.sum(1) / np.maximum(usable.sum(1), 1)
+        stands = share[part] * free.sum(1) / np.maximum(usable.sum(1), 1)
         linked.append(scores[each, truth[part]])
         unlinked.append(np.take_along_axis(scores, drawn, axis=1)[usable])
         weight.append(np.repeat(stands, usable.sum(1)))

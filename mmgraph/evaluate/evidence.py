@@ -2,7 +2,8 @@
 
 Weights are fitted on validation and judged on validation as well, so they are judged by cross-fitting: the queries are cut
 into folds, and each fold is ranked with weights of the other folds. A combination has to be better than the best single method
-by more than half a standard error of the paired difference; else the simpler one is handed out. Test is not read here.
+by more than one standard error of the paired difference, else the simpler one is handed out (the one-standard-error rule,
+Hastie, Tibshirani & Friedman 2009, section 7.10). Test is not read here.
 """
 
 import logging
@@ -26,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 FEWEST = 20  # validation links or items under which nothing is fitted
 FEWEST_BY_DIRECTION = 100  # validation links from which each direction has weights of its own
 FOLDS = 5
-MARGIN = 0.5  # standard errors
+MARGIN = 1.0  # standard errors
 COMBINATION = "combination"
 
 
@@ -102,7 +103,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     """Choose on validation among predictions [items, classes], the gnn first, and their weighted log-linear pool.
 
     Gives probabilities [items, classes]. The temperature of what is handed out is fitted on validation too. The pool has to be
-    as accurate as the best single one, and better in log-likelihood by more than half a standard error (accuracy alone is too
+    as accurate as the best single one, and better in log-likelihood by more than a standard error (accuracy alone is too
     coarse on few items). Segments of one video stay in one fold.
     """
     target, valid = question.split.labels.target, question.split.valid
@@ -139,7 +140,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
 
 def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, EvidenceReport]:
     _LOG.info(report.text)
-    return chosen if chosen.name == OURS else ScorerLinks(chosen.scores, OURS), report
+    return chosen if chosen.name == OURS else ScorerLinks(OURS, chosen.scores), report
 
 
 def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, block: int) -> Reals:

@@ -44,7 +44,7 @@ def order(scores: Floats, counted: Bools) -> Floats:
     """Minus log of the mean rank among the ``counted`` candidates of the row (others: the rank they would have).
 
     >>> order(np.array([[3.0, 1.0, 3.0, 9.0]], np.float32), np.array([[True, True, True, False]])).round(2)
-    array([[-0.41, -1.1 , -0.41, -0.69]], dtype=float32)
+    array([[-0.41, -1.1 , -0.41, -0.  ]], dtype=float32)
     """
     out = np.empty(scores.shape, np.float32)
     size = max(1, _SORTED_CELLS // max(scores.shape[1], 1))

@@ -17,7 +17,7 @@ class EmbeddingLinks(LinkMethod):
     Raises MMGraphError where the two widths differ.
     """
 
-    def __init__(self, source: Floats, target: Floats, name: str = GNN) -> None:
+    def __init__(self, name: str, source: Floats, target: Floats) -> None:
         if source.ndim != 2 or target.ndim != 2 or source.shape[1] != target.shape[1]:
             raise MMGraphError(f"vectors of {name} do not fit together", given=(source.shape, target.shape), todo="one width")
         self.name = name
@@ -32,7 +32,7 @@ class EmbeddingLinks(LinkMethod):
 class ScorerLinks(LinkMethod):
     """Score = whatever ``score(queries, direction)`` gives: float32 [len(queries), candidates]."""
 
-    def __init__(self, score: Callable[[Ints, Direction], Floats], name: str = GNN) -> None:
+    def __init__(self, name: str, score: Callable[[Ints, Direction], Floats]) -> None:
         self.name = name
         self._score = score
 
