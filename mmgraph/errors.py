@@ -7,6 +7,8 @@ class MMGraphError(Exception):
     The command line prints it in one line and exits 2; ``str()`` gives that line.
     """
 
+    exit_status = 2
+
     def __init__(self, wrong: str, *, given: object = None, todo: str = "") -> None:
         self.wrong, self.given, self.todo = wrong, given, todo
         super().__init__(wrong, given, todo)
@@ -54,3 +56,9 @@ class LeakError(SplitError):
 
 class RunError(MMGraphError):
     """A run folder that cannot be used or written."""
+
+
+class NothingLeft(MediaError):
+    """Every file was quarantined: there is nothing to go on with."""
+
+    exit_status = 1

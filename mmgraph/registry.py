@@ -182,3 +182,17 @@ def _convert(annotation: str, value: object) -> object:
         return convert(value, eval(annotation, {**_NAMES}))
     except NameError:
         return value
+
+
+def import_and_build(value: object) -> Any:
+    """Build any class by ``{class_path, init_args}``: Lightning's loggers and callbacks, or anyone's. Raises SettingsError."""
+    try:
+        component: Component = convert(value, Component)
+    except msgspec.ValidationError as error:
+        raise SettingsError("no {class_path, init_args}", given=value, todo=_lower(str(error))) from None
+    module, _, name = component.class_path.rpartition(".")
+    try:
+        wanted = getattr(importlib.import_module(module), name)
+        return wanted(**component.init_args)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise SettingsError(f"{component.class_path} cannot be built", given=component.init_args, todo=str(error)) from error

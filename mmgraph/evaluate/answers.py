@@ -15,7 +15,7 @@ from mmgraph.evaluate.evaluate import (
     fit_label_baselines,
     fit_link_baselines,
 )
-from mmgraph.evaluate.evidence import combine_labels, combine_links
+from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.verdict import Verdict
 from mmgraph.model.train import Trained
@@ -50,7 +50,7 @@ class Answers:
     labels: list[LabelAnswer] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
-    evidence: list[object] = field(default_factory=list)
+    evidence: list[EvidenceReport] = field(default_factory=list)
 
 
 def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int) -> Answers:

@@ -1,0 +1,137 @@
+"""The command line: a table of commands, each imported when it is called."""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmgraph.errors import MMGraphError, SettingsError
+
+_HELP = """usage: mmgraph COMMAND ...
+
+From raw media to predicted links.
+
+commands:
+  fit --config FILE [--section.key VALUE ...]   read media, build the graph, train, evaluate, predict, report
+  encode --config FILE [...]                    only read and encode the media; fit then starts from the store
+  sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
+  settings                                      every setting with its type and default
+
+options of fit:
+  --print_config     print the resolved settings and stop
+  --restart          throw away what an earlier run left in run.dir
+  --version, --help
+
+exit status: 0 done, 1 nothing usable is left, 2 a mistake in what was given, 130 interrupted (the same command resumes)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; a person's mistake is one line on stderr and exit status 2."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except MMGraphError as error:
+        print(f"mmgraph: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("mmgraph: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except OSError as error:
+        reason = " ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        print(f"mmgraph: the machine refused: {reason}; free or choose another folder", file=sys.stderr)
+        return 2
+
+
+def _run(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help") or set(words[1:]) & {"-h", "--help"}:
+        print(_HELP, end="")
+        return 0
+    if words[0] == "--version":
+        print(importlib.import_module("importlib.metadata").version("mmgraph"))
+        return 0
+    command = _COMMANDS.get(words[0])
+    if command is None:
+        raise SettingsError("no such command", given=words[0], todo=f"known: {', '.join(_COMMANDS)}")
+    return command(words[1:])
+
+
+def _configured(words: list[str]) -> tuple[Any, set[str]]:
+    """Take --config and the flags out of the words; the rest overrides settings."""
+    from mmgraph.configuration import load
+
+    flags = {word for word in words if word in ("--print_config", "--restart")}
+    words = [word for word in words if word not in flags]
+    path, rest = None, []
+    while words:
+        word = words.pop(0)
+        if word == "--config" and words:
+            path = words.pop(0)
+        elif word.startswith("--config="):
+            path = word.partition("=")[2]
+        else:
+            rest.append(word)
+    if path is None:
+        raise SettingsError("--config is missing", given=" ".join(rest) or "nothing", todo="write --config FILE.yaml")
+    return load(Path(path), rest), flags
+
+
+def _fit(words: list[str]) -> int:
+    settings, flags = _configured(words)
+    if "--print_config" in flags:
+        from mmgraph.configuration import dump
+
+        print(dump(settings), end="")
+        return 0
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow a shared machine; read when torch starts
+    from mmgraph import pipeline
+    from mmgraph.outputs.summary import show
+
+    outcome = pipeline.fit(settings, restart="--restart" in flags)
+    show(outcome.run, outcome.answers, outcome.quarantined)
+    return 0
+
+
+def _encode(words: list[str]) -> int:
+    settings, _ = _configured(words)
+    from mmgraph import pipeline
+
+    for line in pipeline.encode(settings):
+        print(line)
+    return 0
+
+
+def _sample(words: list[str]) -> int:
+    folder, seed = None, 7
+    while words:
+        word = words.pop(0)
+        if word == "--seed" and words and words[0].isdigit():
+            seed = int(words.pop(0))
+        elif folder is None and not word.startswith("-"):
+            folder = Path(word)
+        else:
+            raise SettingsError("no such argument", given=word, todo="mmgraph sample DIR [--seed N]")
+    if folder is None:
+        raise SettingsError("sample needs a folder", todo="mmgraph sample DIR")
+    from mmgraph.corpus import make
+
+    make(folder, seed)
+    print(folder)
+    return 0
+
+
+def _settings(_: list[str]) -> int:
+    from mmgraph.configuration import describe
+
+    print(describe())
+    return 0
+
+
+_COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "fit": _fit,
+    "encode": _encode,
+    "sample": _sample,
+    "settings": _settings,
+}

@@ -1,0 +1,91 @@
+"""Lightning's data side: which batches, full graph or sampled, and the whole graph for validation."""
+
+import logging
+from collections.abc import Sequence
+
+import lightning
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from mmgraph.errors import SettingsError
+from mmgraph.graph.contract import Graph
+from mmgraph.sample.batch import Batch, Inputs
+from mmgraph.sample.full import FullGraphBatches, whole_batch
+from mmgraph.sample.neighbours import NeighbourBatches
+from mmgraph.sample.questions import AskedLabels, AskedLinks
+from mmgraph.settings import ModelSettings
+
+log = logging.getLogger(__name__)
+
+
+class _One(Dataset[Batch]):
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, _: int) -> Batch:
+        return self._batch
+
+
+class GraphData(lightning.LightningDataModule):
+    """Loaders over the visible graph. The epoch is set before each pass, so that draws depend on it alone."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        links: Sequence[AskedLinks],
+        labels: Sequence[AskedLabels],
+        settings: ModelSettings,
+        supervise: float,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self._settings = settings
+        self.batches: FullGraphBatches | NeighbourBatches
+        if chosen_mode(graph, settings) == "full":
+            self.batches = FullGraphBatches(graph, settings.depth, links, labels, supervise, seed)
+        else:
+            batch = settings.batches
+            if len(batch.fanouts) != settings.depth:
+                raise SettingsError(
+                    "model.batches.fanouts needs one number a layer",
+                    given=f"{len(batch.fanouts)} numbers for depth {settings.depth}",
+                    todo="give as many fanouts as model.depth",
+                )
+            self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed)
+        self.whole = whole_batch(graph, settings.depth)
+        self._moved: tuple[Inputs, Inputs] | None = None
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Asked for anew each epoch (``reload_dataloaders_every_n_epochs=1``)."""
+        if self.trainer is not None:
+            self.batches.epoch = self.trainer.current_epoch
+        workers = self._settings.batches.workers if isinstance(self.batches, NeighbourBatches) else 0
+        return DataLoader(self.batches, batch_size=None, num_workers=workers)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The whole visible graph, once."""
+        return DataLoader(_One(self.whole), batch_size=None)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Batches of the full graph share their inputs: those are moved once."""
+        if device.type == "cpu":
+            return batch
+        held = self._moved
+        if held is None or held[0] is not batch.inputs:
+            held = self._moved = (batch.inputs, batch.inputs.to(device))
+        rest = Batch(Inputs({}, {}), batch.blocks, batch.links, batch.labels).to(device)
+        return Batch(held[1], rest.blocks, rest.links, rest.labels)
+
+
+def chosen_mode(graph: Graph, settings: ModelSettings) -> str:
+    """``full`` or ``neighbours``; ``auto`` decides by the number of edges, and the log says so."""
+    mode = settings.batches.mode
+    if mode != "auto":
+        return mode
+    edges = sum(len(e) for e in graph.edges.values())
+    mode = "full" if edges <= settings.batches.auto_edges else "neighbours"
+    log.info("batches: %s (%d edges, model.batches.auto_edges %d)", mode, edges, settings.batches.auto_edges)
+    return mode

@@ -1,0 +1,124 @@
+"""Features of several modalities, or an id, -> one vector an item."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from mmgraph.graph.contract import Features, Graph
+from mmgraph.model.contract import named
+from mmgraph.sample.batch import Inputs, ModalityInput
+from mmgraph.settings import ModelSettings
+
+_ROWS_AT_ONCE = 65_536
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation of each component over the items that have the modality, float32 [width]."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, features: Features) -> "Moments":
+        """Read in blocks: memory stays bounded on memory-mapped vectors."""
+        rows = np.flatnonzero(features.present)
+        total = np.zeros(features.vectors.shape[1])
+        squares = np.zeros_like(total)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = np.asarray(features.vectors[rows[start : start + _ROWS_AT_ONCE]], np.float64)
+            total += block.sum(0)
+            squares += (block**2).sum(0)
+        mean = total / max(len(rows), 1)
+        deviation = np.sqrt(np.maximum(squares / max(len(rows), 1) - mean**2, 0))
+        return cls(torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32))
+
+
+class _Modality(nn.Module):
+    """Standardise, then project. A component that never varies is left out rather than blown up."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, moments: Moments, width: int, dropout: float) -> None:
+        super().__init__()
+        varies = moments.deviation > 1e-6
+        scale = torch.where(varies, 1 / moments.deviation.clamp(min=1e-6), torch.zeros_like(moments.deviation))
+        self.register_buffer("mean", moments.mean)
+        self.register_buffer("scale", scale)
+        self.project = nn.Linear(len(moments.mean), width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, vectors: Float[Tensor, "items wide"]) -> Float[Tensor, "items width"]:
+        standard = ((vectors - self.mean) * self.scale).clamp(-10, 10)
+        return self.project(self.dropout(standard))
+
+
+class KindInput(nn.Module):
+    """All modalities of one kind -> [items, width].
+
+    ``gated``: a softmax over the modalities that an item has, from a learned linear gate on each projection (gated multimodal
+    units, Arevalo et al. 2017, arXiv 1702.01992, with the gates normalised so that a missing modality takes none);
+    ``mean``: their mean. In training a modality is dropped with ``modality_dropout``, never the last one an item has. An item
+    with none gets a learned vector.
+    """
+
+    def __init__(self, moments: Mapping[str, Moments], ids: int, settings: ModelSettings) -> None:
+        super().__init__()
+        width = settings.width
+        self.fusion, self.modality_dropout = settings.fusion, settings.modality_dropout
+        self.names = tuple(moments)
+        self.modalities = nn.ModuleDict({named(m): _Modality(x, width, settings.dropout / 2) for m, x in moments.items()})
+        self.gates = nn.ModuleDict({named(m): nn.Linear(width, 1) for m in moments})
+        self.nothing = nn.Parameter(torch.zeros(width))
+        self.ids = nn.Embedding(ids, width) if ids else None
+        if self.ids is not None:
+            nn.init.normal_(self.ids.weight, std=width**-0.5)
+
+    def forward(self, items: Tensor, given: Mapping[str, ModalityInput]) -> Float[Tensor, "items width"]:
+        """Positions of the items, and their modalities."""
+        out = self.nothing.expand(items.shape[0], -1)
+        if self.names:
+            out = self._fuse([(m, given[m]) for m in self.names], out)
+        return out if self.ids is None else out + self.ids(items)
+
+    def _fuse(self, given: list[tuple[str, ModalityInput]], nothing: Tensor) -> Tensor:
+        projected = torch.stack([self.modalities[named(m)](x.vectors) for m, x in given], 1)  # [items, modalities, width]
+        present = self._kept(torch.stack([x.present for _, x in given], 1))
+        if self.fusion == "gated":
+            logits = torch.cat([self.gates[named(m)](torch.tanh(projected[:, i])) for i, (m, _) in enumerate(given)], 1)
+        else:
+            logits = torch.zeros_like(projected[..., 0])
+        logits = logits.masked_fill(~present, torch.finfo(logits.dtype).min)
+        weight = torch.softmax(logits, 1) * present
+        fused = (weight[..., None] * projected).sum(1)
+        return torch.where(present.any(1, keepdim=True), fused, nothing)
+
+    def _kept(self, present: Bool[Tensor, "items modalities"]) -> Bool[Tensor, "items modalities"]:
+        if not self.training or not self.modality_dropout or present.shape[1] == 1:
+            return present
+        kept = present & (torch.rand(present.shape, device=present.device) >= self.modality_dropout)
+        return torch.where(kept.any(1, keepdim=True), kept, present)
+
+
+class GraphInput(nn.Module):
+    """Items of all kinds -> kind -> [items, width]."""
+
+    def __init__(self, graph: Graph, settings: ModelSettings) -> None:
+        super().__init__()
+        self.kinds = nn.ModuleDict()
+        for kind in graph.ids:
+            moments = {m: Moments.of(f) for m, f in graph.features_of(kind).items() if f.present.any()}
+            wanted = settings.id_embedding == "all" or (settings.id_embedding == "auto" and not moments)
+            self.kinds[named(kind)] = KindInput(moments, graph.count(kind) if wanted else 0, settings)
+
+    def forward(self, inputs: Inputs) -> dict[str, Tensor]:
+        """See KindInput."""
+        return {
+            kind: self.kinds[named(kind)](items, {m: f for (k, m), f in inputs.features.items() if k == kind})
+            for kind, items in inputs.items.items()
+        }

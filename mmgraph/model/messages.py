@@ -1,0 +1,142 @@
+"""Message passing on an Adjacency, in torch alone: the same code on CPU and CUDA.
+
+Forward reduces along the edges grouped by target, backward along the edges grouped by source; both are gathers through
+``embedding_bag``, so there is no atomic add, no [edges, width] temporary, and the sum is the same from run to run. DESIGN.md
+section 4 has the measurements that chose this form. A test holds it equal to DGL's own kernels.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.sample.adjacency import Adjacency
+
+_EDGES_A_CHUNK = 4096  # of the edge-wise dot product on CPU: fits the second-level cache at width 256
+
+
+def _bag(index: Tensor, rows: Tensor, indptr: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Sum of ``rows[index]`` over each stretch of indptr, in float32."""
+    weight = None if weight is None else weight.float().contiguous()
+    return F.embedding_bag(
+        index, rows.float().contiguous(), indptr, mode="sum", include_last_offset=True, per_sample_weights=weight
+    )
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency, ctx.dtype = adjacency, rows.dtype
+        return _bag(adjacency.sources, rows, adjacency.indptr).to(rows.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        back = ctx.adjacency.transposed
+        return _bag(back.targets, gradients[0], back.indptr).to(ctx.dtype), None
+
+
+class _WeightedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(rows, weight)
+        return _heads(adjacency.sources, rows, adjacency.indptr, weight).to(rows.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        rows, weight = ctx.saved_tensors
+        back = ctx.adjacency.transposed
+        gradient = gradients[0].contiguous()
+        of_rows = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_rows = _heads(back.targets, gradient, back.indptr, weight.index_select(0, back.order)).to(rows.dtype)
+        if ctx.needs_input_grad[1]:
+            of_weight = _edge_dot(ctx.adjacency, rows, gradient).to(weight.dtype)
+        return of_rows, of_weight, None
+
+
+class _ToEdges(torch.autograd.Function):
+    """Values of nodes -> values of their edges; the gradient is a sum over each node's edges."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, adjacency: Adjacency, side: str) -> Tensor:
+        ctx.adjacency, ctx.side = adjacency, side
+        return values.index_select(0, adjacency.sources if side == "source" else adjacency.targets)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        gradient = gradients[0]
+        if ctx.side == "source":
+            back = ctx.adjacency.transposed
+            return _bag(back.order, gradient, back.indptr).to(gradient.dtype), None, None
+        return _segment_sum(ctx.adjacency, gradient), None, None
+
+
+class _SegmentSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        return _segment_sum(adjacency, values)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0].index_select(0, ctx.adjacency.targets), None
+
+
+def _heads(index: Tensor, rows: Tensor, indptr: Tensor, weight: Tensor) -> Tensor:
+    heads = range(rows.shape[1])
+    return torch.stack([_bag(index, rows[:, h], indptr, weight[:, h]) for h in heads], 1)
+
+
+def _segment_sum(adjacency: Adjacency, values: Tensor) -> Tensor:
+    index = torch.arange(values.shape[0], device=values.device)
+    return _bag(index, values, adjacency.indptr).to(values.dtype)
+
+
+def _edge_dot(adjacency: Adjacency, rows: Tensor, gradient: Tensor) -> Tensor:
+    """[edges, heads]: dot product of each edge's source row and target gradient, in chunks."""
+    edges, (heads, width) = adjacency.sources.numel(), rows.shape[1:]
+    rows, gradient = rows.flatten(1), gradient.flatten(1)
+    chunk = 1 << 20 if rows.is_cuda else _EDGES_A_CHUNK
+    dots = rows.new_empty(edges, heads)
+    for start in range(0, edges, chunk):
+        part = slice(start, start + chunk)
+        product = rows.index_select(0, adjacency.sources[part])
+        product.mul_(gradient.index_select(0, adjacency.targets[part]))
+        torch.sum(product.view(-1, heads, width), -1, out=dots[part])
+    return dots
+
+
+def copy_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Float[Tensor, "targets width"]:
+    """Sum of the sources' rows at every target; zero where there is none."""
+    return _Sum.apply(rows, adjacency)  # type: ignore[no-untyped-call]
+
+
+def copy_mean(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Float[Tensor, "targets width"]:
+    """Mean of the sources' rows at every target; zero where there is none."""
+    return copy_sum(adjacency, rows) / adjacency.degree.clamp(min=1).to(rows.dtype)[:, None]
+
+
+def weighted_sum(
+    adjacency: Adjacency, rows: Float[Tensor, "sources heads width"], weight: Float[Tensor, "edges heads"]
+) -> Float[Tensor, "targets heads width"]:
+    """Weighted sum of the sources' rows at every target, one weight an edge and head (edges in the adjacency's order)."""
+    return _WeightedSum.apply(rows, weight, adjacency)  # type: ignore[no-untyped-call]
+
+
+def to_edges(adjacency: Adjacency, values: Float[Tensor, "nodes heads"], side: str) -> Float[Tensor, "edges heads"]:
+    """The value of each edge's ``source`` or ``target``."""
+    return _ToEdges.apply(values, adjacency, side)  # type: ignore[no-untyped-call]
+
+
+def edge_softmax(adjacency: Adjacency, logits: Float[Tensor, "edges heads"]) -> Float[Tensor, "edges heads"]:
+    """Softmax over the edges of each target."""
+    with torch.no_grad():
+        highest = logits.new_full((adjacency.num_targets, logits.shape[1]), -torch.inf)
+        highest.scatter_reduce_(0, adjacency.targets[:, None].expand_as(logits), logits.detach(), "amax")
+        shift = highest.index_select(0, adjacency.targets)
+    power = (logits - shift).exp()
+    total: Tensor = _SegmentSum.apply(power, adjacency)  # type: ignore[no-untyped-call]
+    return power / to_edges(adjacency, total, "target")

@@ -1,0 +1,64 @@
+"""Lightning's side: one step, one validation, the optimiser. No training loop of our own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+
+from mmgraph.model.contract import Head
+from mmgraph.model.network import Network
+from mmgraph.sample.batch import Batch
+from mmgraph.settings import ModelSettings
+
+
+class GraphModule(lightning.LightningModule):
+    """Network and heads. Losses are added with their weights; ``valid/score`` is the mean of the heads' first figures."""
+
+    def __init__(self, network: Network, heads: Sequence[Head], settings: ModelSettings, seed: int) -> None:
+        super().__init__()
+        self.network = network
+        self.heads = nn.ModuleList(heads)
+        self._settings, self._seed = settings, seed
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        """Sum of the tasks' losses. Seeded by epoch and batch: what dropout draws does not depend on where a run was resumed."""
+        torch.manual_seed((self._seed * 1_000_003 + self.current_epoch) * 1_000_003 + number)
+        embeddings = self.network(batch)
+        losses = {head.name: head.loss(embeddings, batch) * head.weight for head in self._asked(batch)}
+        total = torch.stack(list(losses.values())).sum()
+        self.log_dict(
+            {f"train/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False, batch_size=1
+        )
+        return total
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Figures of every head from embeddings of all items."""
+        embeddings = self.network(batch)
+        first = []
+        for head in self.all_heads:
+            figures = head.validate(embeddings)
+            first.append(next(iter(figures.values())))
+            self.log_dict({f"valid/{head.name}/{metric}": value for metric, value in figures.items()}, batch_size=1)
+        self.log("valid/score", sum(first) / max(len(first), 1), batch_size=1, prog_bar=True)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases, norms and ids."""
+        decayed: list[nn.Parameter] = []
+        free: list[nn.Parameter] = []
+        for name, parameter in self.named_parameters():
+            (decayed if parameter.ndim > 1 and ".ids." not in name else free).append(parameter)
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": self._settings.weight_decay},
+            {"params": free, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self._settings.learning_rate)
+
+    @property
+    def all_heads(self) -> list[Head]:
+        """One a relation or field asked."""
+        return [head for head in self.heads if isinstance(head, Head)]
+
+    def _asked(self, batch: Batch) -> list[Head]:
+        return [head for head in self.all_heads if head.name in batch.links or head.name in batch.labels]

@@ -1,0 +1,24 @@
+"""Candidates drawn evenly from all items of the kind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmgraph.sample.negatives import NegativeSampler
+from mmgraph.types import Ints
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform(NegativeSampler):
+    """``num`` items without replacement (all of them where there are fewer), shared by the batch.
+
+    Sharing is PyTorch-BigGraph's (Lerer et al. 2019, section 4.3): n x num scores for n + num vectors.
+    """
+
+    num: int = 512
+
+    def others(self, positives: Ints, num_items: int, rng: np.random.Generator) -> Ints:
+        """See NegativeSampler."""
+        if num_items <= self.num:
+            return np.arange(num_items, dtype=np.int64)
+        return rng.choice(num_items, self.num, replace=False).astype(np.int64)

@@ -1,0 +1,123 @@
+"""Train with Lightning: early stopping on validation, checkpoints, resumption; then embeddings of all items."""
+
+import inspect
+import logging
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from torch import Tensor
+
+from mmgraph import registry
+from mmgraph.errors import RunError, SettingsError
+from mmgraph.graph.contract import Graph
+from mmgraph.model.callbacks import Curves, EpochBar
+from mmgraph.model.contract import Head
+from mmgraph.model.data import GraphData
+from mmgraph.model.module import GraphModule
+from mmgraph.model.network import Network
+from mmgraph.settings import ModelSettings
+from mmgraph.types import Relation
+
+log = logging.getLogger(__name__)
+_SAVED_EVERY = 5  # epochs; what a killed run loses at most
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best model by validation; embeddings float32 kind -> [items, width] on CPU; curves (epoch, name, value)."""
+
+    network: Network
+    heads: Sequence[Head]
+    embeddings: dict[str, Tensor]
+    curves: list[tuple[int, str, float]]
+
+
+def build(graph: Graph, heads: Sequence[Head], settings: ModelSettings, seed: int) -> GraphModule:
+    """The untrained module; the same seed gives the same weights."""
+    relations: list[Relation] = [r for one in graph.edges for r in (one, one.reverse)]
+    return GraphModule(Network(graph, relations, settings), heads, settings, seed)
+
+
+def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder: Path, settings: ModelSettings) -> Trained:
+    """Fit, from ``folder/last.ckpt`` where a killed run left one, and load the best epoch.
+
+    Raises SettingsError for an argument that Lightning's Trainer does not take.
+    """
+    with warnings.catch_warnings():
+        _quiet()
+        curves = Curves()
+        made = _trainer(trainer, folder, settings, curves)
+        last = folder / "last.ckpt"
+        if last.exists():
+            log.info("training goes on from %s", last)
+        made.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+        return _best(module, data, curves, folder)
+
+
+def _quiet() -> None:
+    """Advice of Lightning's that does not fit here: there is one batch, and it is in memory already."""
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
+    warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+
+
+def _trainer(arguments: dict[str, Any], folder: Path, settings: ModelSettings, curves: Curves) -> lightning.Trainer:
+    _known(arguments)
+    given = {"max_epochs": 200, "enable_model_summary": False, "log_every_n_steps": 1, **arguments}
+    loggers, callbacks = _built(given.pop("logger", [])), _built(given.pop("callbacks", []))
+    best = ModelCheckpoint(folder, filename="best", monitor="valid/score", mode="max", enable_version_counter=False)
+    last = ModelCheckpoint(folder, filename="last", every_n_epochs=_SAVED_EVERY, enable_version_counter=False)
+    stop = EarlyStopping("valid/score", mode="max", patience=settings.patience)
+    try:
+        return lightning.Trainer(
+            **given,
+            callbacks=[curves, best, last, stop, EpochBar(), *callbacks],
+            logger=loggers or False,
+            default_root_dir=folder.parent,
+            num_sanity_val_steps=0,
+            enable_progress_bar=False,
+            reload_dataloaders_every_n_epochs=1,
+        )
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise SettingsError("trainer: Lightning refuses these arguments", given=arguments, todo=str(error)) from error
+
+
+def _known(arguments: dict[str, Any]) -> None:
+    allowed = set(inspect.signature(lightning.Trainer.__init__).parameters) - {"self"}
+    for name, value in arguments.items():
+        if name not in allowed:
+            raise SettingsError(
+                f"trainer.{name} is not an argument of lightning.Trainer", given=value, todo="see its documentation"
+            )
+
+
+def _built(components: Any) -> list[Any]:
+    """Loggers and callbacks as ``{class_path, init_args}``, dotted names of Lightning's or anyone's."""
+    components = components if isinstance(components, list) else [components]
+    return [registry.import_and_build(one) for one in components if isinstance(one, dict)]
+
+
+def _best(module: GraphModule, data: GraphData, curves: Curves, folder: Path) -> Trained:
+    path = folder / "best.ckpt"
+    if not path.exists():
+        raise RunError("training ended without a checkpoint", given=path, todo="raise trainer.max_epochs above 0")
+    module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    return Trained(module.network, module.all_heads, embed(module, data), curves.rows)
+
+
+@torch.no_grad()
+def embed(module: GraphModule, data: GraphData) -> dict[str, Tensor]:
+    """Embeddings of all items from the visible graph, kind -> float32 [items, width]."""
+    module.eval()
+    batch = data.whole.to(module.device)
+    return {kind: rows.float().cpu() for kind, rows in module.network(batch).items()}

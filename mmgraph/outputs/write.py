@@ -1,0 +1,34 @@
+"""Everything that a finished run hands out, each file written whole or not at all."""
+
+from dataclasses import asdict
+
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.evaluate.answers import Answers
+from mmgraph.graph.contract import Graph
+from mmgraph.model.train import Trained
+from mmgraph.outputs.embeddings import write_embeddings
+from mmgraph.outputs.labels import LabelPrediction, write_labels
+from mmgraph.outputs.predictions import LinkPrediction, write_links
+from mmgraph.outputs.report import write_report
+from mmgraph.runs import RunFolder, write_csv, write_json
+from mmgraph.settings import Settings
+
+
+def write_training(run: RunFolder, graph: Graph, trained: Trained) -> None:
+    """Curves and embeddings."""
+    write_csv(run.curves, ("epoch", "name", "value"), trained.curves)
+    vectors = {kind: rows.numpy() for kind, rows in trained.embeddings.items()}
+    write_embeddings(run.embeddings, graph.ids, vectors)
+
+
+def write_answers(run: RunFolder, answers: Answers, catalogue: Catalogue, settings: Settings) -> None:
+    """Predictions, metrics, verdict, evidence, and the report, which reads them back from the run folder."""
+    links = [LinkPrediction(one.question, one.method, one.calibration.probability) for one in answers.links]
+    write_links(links, run.predictions, settings.outputs)
+    labels = [LabelPrediction(one.question, one.probabilities) for one in answers.labels]
+    write_labels(labels, run.predictions, settings.outputs)
+    write_json(run.metrics, [asdict(row) for row in answers.rows])
+    write_json(run.verdict, [asdict(one) for one in answers.verdicts])
+    write_json(run.evidence, [asdict(one) for one in answers.evidence])
+    if settings.outputs.report:
+        write_report(run, catalogue, settings.media, settings.outputs)

@@ -1,0 +1,121 @@
+"""The whole way of the data, on one screen. Start reading here."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mmgraph import registry
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.errors import SettingsError
+from mmgraph.evaluate.answers import Answers, answer
+from mmgraph.graph.build import build as build_graph
+from mmgraph.graph.collect import Collected, collect
+from mmgraph.graph.contract import Graph
+from mmgraph.graph.heterograph import save as save_graph
+from mmgraph.media.segments import content_hashes, cut
+from mmgraph.model.data import GraphData
+from mmgraph.model.train import Trained, train
+from mmgraph.model.train import build as build_module
+from mmgraph.outputs.records import record_graph, record_quarantine, record_versions
+from mmgraph.outputs.running import logged
+from mmgraph.outputs.write import write_answers, write_training
+from mmgraph.runs import RunFolder, open_run, write_json
+from mmgraph.settings import Settings
+from mmgraph.split.contract import Split
+from mmgraph.split.leaks import check
+from mmgraph.split.make import make
+from mmgraph.tasks.contract import Task
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What ``fit`` gives: everything is in the run folder as well."""
+
+    run: RunFolder
+    answers: Answers
+    quarantined: int
+
+
+def fit(settings: Settings, restart: bool = False) -> Outcome:
+    """From a folder of media to predicted links and labels; a killed run goes on where it stopped.
+
+    Raises a child of MMGraphError for anything a person can mend.
+    """
+    tasks = [registry.create("task", task) for task in settings.tasks]
+    if not tasks:
+        raise SettingsError("tasks is empty: there is nothing to train for", todo="ask for Links or Categories")
+    run = open_run(settings, restart)
+    with logged(run):
+        catalogue, content = read(settings)
+        collected = features(settings, catalogue, content)
+        unread = catalogue.unread + tuple(collected.unread)
+        record_quarantine(run, unread)
+        record_versions(run, catalogue, settings.run.seed)
+        write_json(run.encoders, collected.encoders)
+        graph = assemble(settings, catalogue, collected, content)
+        save_graph(graph, run.graph)
+        split = divide(settings, graph, tasks)
+        record_graph(run, graph, split)
+        trained = learn(settings, split, tasks, run)
+        write_training(run, graph, trained)
+        answers = answer(trained, split, settings.evaluate, settings.run.seed)
+        write_answers(run, answers, catalogue, settings)
+        return Outcome(run, answers, len(unread))
+
+
+def encode(settings: Settings) -> list[str]:
+    """Only read and encode; ``fit`` then finds every vector in the store. One line a modality."""
+    catalogue, content = read(settings)
+    collected = features(settings, catalogue, content)
+    return [
+        f"{modality}: {' '.join(f'{n} {what}' for what, n in counts.items())} by {collected.encoders[modality]['card']['name']}"
+        for modality, counts in collected.counts.items()
+    ]
+
+
+def read(settings: Settings) -> tuple[Catalogue, dict[str, str]]:
+    """Catalogue with videos cut into segments and bad files set aside; and the content key of every item with media."""
+    catalogue: Catalogue = registry.create("importer", settings.catalogue).read()
+    catalogue = cut(catalogue, settings.media, store_folder(settings))
+    return catalogue, content_hashes(catalogue, store_folder(settings))
+
+
+def features(settings: Settings, catalogue: Catalogue, content: dict[str, str]) -> Collected:
+    """Vectors of every item with media, from the store where they are."""
+    return collect(catalogue, content, settings.encoders, settings.media, store_folder(settings))
+
+
+def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, content: dict[str, str]) -> Graph:
+    """One heterograph."""
+    builders = [registry.create("edge builder", edge) for edge in settings.graph.edges]
+    return build_graph(catalogue, collected.features, builders, content)
+
+
+def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
+    """Hold out what the tasks ask; a leak stops the run here."""
+    relations = [relation for task in tasks for relation in task.relations(graph)]
+    fields = [field for task in tasks for field in task.fields(graph)]
+    split = make(graph, relations, fields, settings.split, settings.run.seed)
+    if settings.split.check_leaks:
+        check(graph, split)
+    return split
+
+
+def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder) -> Trained:
+    """Train all tasks jointly on what may be seen."""
+    torch.manual_seed(settings.run.seed)
+    heads = [head for task in tasks for head in task.heads(split, settings.model)]
+    module = build_module(split.visible, heads, settings.model, settings.run.seed)
+    links = [asked for task in tasks for asked in task.asked_links(split)]
+    labels = [asked for task in tasks for asked in task.asked_labels(split)]
+    data = GraphData(split.visible, links, labels, settings.model, settings.split.links.supervise, settings.run.seed)
+    return train(module, data, settings.trainer, run.checkpoints, settings.model)
+
+
+def store_folder(settings: Settings) -> Path:
+    """Where features are kept: shared by runs, beside the run folder unless set."""
+    return settings.encoders.store or settings.run.dir.parent / "store"

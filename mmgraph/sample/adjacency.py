@@ -1,0 +1,94 @@
+"""One relation as compressed columns: for every target its sources, and, for the gradient, for every source its targets."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """The same edges grouped by source. ``order[i]`` is the position of edge i in the order grouped by target."""
+
+    indptr: Int[Tensor, "sources_plus_1"]
+    targets: Int[Tensor, "edges"]
+    order: Int[Tensor, "edges"]
+
+
+@dataclass(frozen=True)
+class Adjacency:
+    """Edges grouped by target: the sources of target t are ``sources[indptr[t]:indptr[t + 1]]``. Never written to.
+
+    ``ids``: position of every edge in the relation's edge list, where that is known (full graphs).
+    """
+
+    indptr: Int[Tensor, "targets_plus_1"]
+    sources: Int[Tensor, "edges"]
+    num_sources: int
+    ids: Int[Tensor, "edges"] | None = None
+    given_transposed: Transposed | None = None
+
+    @classmethod
+    def from_edges(cls, source: Int[Tensor, "e"], target: Int[Tensor, "e"], num_sources: int, num_targets: int) -> "Adjacency":
+        """Group edges by target; stable, so that the same edges give the same sums."""
+        order = torch.argsort(target, stable=True)
+        return cls(_offsets(target, num_targets), source[order], num_sources, ids=order)
+
+    @property
+    def num_targets(self) -> int:
+        """How many targets, with or without sources."""
+        return self.indptr.numel() - 1
+
+    @cached_property
+    def degree(self) -> Int[Tensor, "targets"]:
+        """Sources of every target."""
+        return self.indptr[1:] - self.indptr[:-1]
+
+    @cached_property
+    def targets(self) -> Int[Tensor, "edges"]:
+        """The target of every edge."""
+        rows = torch.arange(self.num_targets, device=self.indptr.device)
+        return torch.repeat_interleave(rows, self.degree, output_size=self.sources.numel())
+
+    @cached_property
+    def transposed(self) -> Transposed:
+        """The same edges grouped by source; made once."""
+        if self.given_transposed is not None:
+            return self.given_transposed
+        order = torch.argsort(self.sources, stable=True)
+        return Transposed(_offsets(self.sources, self.num_sources), self.targets[order], order)
+
+    def keep(self, mask: Bool[Tensor, "edges"]) -> "Adjacency":
+        """Only the edges (in this order) under the mask. Linear in the edges: nothing is sorted again."""
+        position = torch.cumsum(mask, 0) - 1
+        old = self.transposed
+        kept = mask[old.order]
+        transposed = Transposed(_filtered(old.indptr, kept), old.targets[kept], position[old.order[kept]])
+        ids = None if self.ids is None else self.ids[mask]
+        return Adjacency(_filtered(self.indptr, mask), self.sources[mask], self.num_sources, ids, transposed)
+
+    def to(self, device: torch.device) -> "Adjacency":
+        """A copy on a device, with its transposed arrays."""
+        t = self.transposed
+        moved = Transposed(t.indptr.to(device), t.targets.to(device), t.order.to(device))
+        return replace(
+            self,
+            indptr=self.indptr.to(device),
+            sources=self.sources.to(device),
+            ids=None if self.ids is None else self.ids.to(device),
+            given_transposed=moved,
+        )
+
+
+def _offsets(groups: Tensor, count: int) -> Tensor:
+    indptr = torch.zeros(count + 1, dtype=torch.int64, device=groups.device)
+    torch.cumsum(torch.bincount(groups, minlength=count), 0, out=indptr[1:])
+    return indptr
+
+
+def _filtered(indptr: Tensor, mask: Tensor) -> Tensor:
+    running = torch.zeros(mask.numel() + 1, dtype=torch.int64, device=mask.device)
+    torch.cumsum(mask, 0, out=running[1:])
+    return running[indptr]

@@ -1,0 +1,99 @@
+"""What a training step sees."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from mmgraph.sample.adjacency import Adjacency
+from mmgraph.types import Relation
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer of message passing. The targets of a kind are the first ``num_targets[kind]`` of its sources."""
+
+    num_targets: Mapping[str, int]
+    relations: Mapping[Relation, Adjacency]
+
+    def to(self, device: torch.device) -> "Block":
+        """A copy on a device."""
+        return Block(self.num_targets, {r: a.to(device) for r, a in self.relations.items()})
+
+
+@dataclass(frozen=True)
+class ModalityInput:
+    """One modality of the items of one kind: rows without it are masked by ``present``."""
+
+    vectors: Float[Tensor, "items width"]
+    present: Bool[Tensor, "items"]
+
+    def to(self, device: torch.device) -> "ModalityInput":
+        """A copy on a device."""
+        return ModalityInput(self.vectors.to(device), self.present.to(device))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The items that enter the first layer: positions by kind, and their features by (kind, modality)."""
+
+    items: Mapping[str, Int[Tensor, "items"]]
+    features: Mapping[tuple[str, str], ModalityInput]
+
+    def to(self, device: torch.device) -> "Inputs":
+        """A copy on a device."""
+        return Inputs({k: v.to(device) for k, v in self.items.items()}, {k: f.to(device) for k, f in self.features.items()})
+
+
+@dataclass(frozen=True)
+class LinkBatch:
+    """Links to predict: row i pairs ``source[i]`` with ``target[i]``; all are rows of the output embeddings.
+
+    ``other_targets`` are candidates shared by all rows; ``is_link[i, j]``: pair (source i, candidate j) is a known train link (or the
+    same item) and no negative. ``other_sources`` and ``is_link_source`` likewise for the other direction.
+    """
+
+    source: Int[Tensor, "links"]
+    target: Int[Tensor, "links"]
+    other_targets: Int[Tensor, "others_t"]
+    is_link: Bool[Tensor, "links others_t"]
+    other_sources: Int[Tensor, "others_s"]
+    is_link_source: Bool[Tensor, "links others_s"]
+
+    def to(self, device: torch.device) -> "LinkBatch":
+        """A copy on a device."""
+        return LinkBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class LabelBatch:
+    """Rows of the output embeddings and their classes."""
+
+    items: Int[Tensor, "labelled"]
+    classes: Int[Tensor, "labelled"]
+
+    def to(self, device: torch.device) -> "LabelBatch":
+        """A copy on a device."""
+        return LabelBatch(self.items.to(device), self.classes.to(device))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step: inputs, one block a layer (first layer first), and what is asked, by task name."""
+
+    inputs: Inputs
+    blocks: tuple[Block, ...]
+    links: Mapping[str, LinkBatch] = field(default_factory=dict)
+    labels: Mapping[str, LabelBatch] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Batch":
+        """A copy on a device; a block that serves several layers is copied once."""
+        moved = {id(block): block.to(device) for block in self.blocks}
+        return Batch(
+            self.inputs.to(device),
+            tuple(moved[id(block)] for block in self.blocks),
+            {name: one.to(device) for name, one in self.links.items()},
+            {name: one.to(device) for name, one in self.labels.items()},
+        )

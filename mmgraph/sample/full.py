@@ -1,0 +1,97 @@
+"""Full-graph batches: every step sees all items; the links it predicts are taken out of the messages, with their reverses."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from mmgraph.graph.contract import Graph
+from mmgraph.sample.adjacency import Adjacency
+from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
+from mmgraph.sample.questions import AskedLabels, AskedLinks
+from mmgraph.types import Ints, Relation
+
+
+def whole_inputs(graph: Graph) -> Inputs:
+    """All items with all their features; memory-mapped vectors are read on use."""
+    features = {
+        key: ModalityInput(torch.from_numpy(np.array(f.vectors, np.float32)), torch.from_numpy(f.present.copy()))
+        for key, f in graph.features.items()
+        if f.present.any()
+    }
+    return Inputs({kind: torch.arange(len(ids)) for kind, ids in graph.ids.items()}, features)
+
+
+def adjacencies(graph: Graph) -> dict[Relation, Adjacency]:
+    """Every visible relation and its reverse. Edge ids are positions in the relation's edges in both."""
+    found: dict[Relation, Adjacency] = {}
+    for relation, edges in graph.edges.items():
+        source, target = torch.from_numpy(edges.source), torch.from_numpy(edges.target)
+        counts = graph.count(relation.source), graph.count(relation.target)
+        found[relation] = Adjacency.from_edges(source, target, *counts)
+        found[relation.reverse] = Adjacency.from_edges(target, source, counts[1], counts[0])
+    return found
+
+
+def whole_batch(graph: Graph, depth: int) -> Batch:
+    """The graph as one batch that asks nothing: for embeddings of all items."""
+    block = Block({kind: len(ids) for kind, ids in graph.ids.items()}, adjacencies(graph))
+    return Batch(whole_inputs(graph), (block,) * depth)
+
+
+def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> LinkBatch:
+    """The chosen links with their candidates, as positions in the whole graph."""
+    targets, is_link, sources, is_link_source = asked.others(chosen, rng)
+    arrays = (asked.source[chosen], asked.target[chosen], targets, is_link, sources, is_link_source)
+    return LinkBatch(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+
+
+@dataclass
+class FullGraphBatches(IterableDataset[Batch]):
+    """One batch an epoch. In each, a share ``supervise`` of every relation's train links is predicted and not passed over.
+
+    The draw depends on seed and epoch alone, so a resumed run sees what an uninterrupted one would have seen.
+    """
+
+    graph: Graph
+    depth: int
+    links: Sequence[AskedLinks]
+    labels: Sequence[AskedLabels]
+    supervise: float
+    seed: int
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self._whole = whole_batch(self.graph, self.depth)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        rng = np.random.default_rng((self.seed, self.epoch))
+        relations = dict(self._whole.blocks[0].relations) if self.depth else {}
+        asked = {}
+        for one in self.links:
+            count = len(one.source)
+            chosen = np.sort(rng.permutation(count)[: max(1, round(self.supervise * count))])
+            asked[one.name] = link_batch(one, chosen, rng)
+            _withhold(relations, one.relation, one.withheld(chosen), count)
+        block = Block(self._whole.blocks[0].num_targets, relations) if self.depth else None
+        labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
+        yield Batch(self._whole.inputs, (block,) * self.depth if block else (), asked, labels)
+
+
+def _withhold(relations: dict[Relation, Adjacency], relation: Relation, chosen: Ints, count: int) -> None:
+    """Take links and their reverses out.
+
+    The visible edges of a target relation are its train links in the same order, so a link's position is its edge id.
+    """
+    keep = torch.ones(count, dtype=torch.bool)
+    keep[torch.from_numpy(chosen)] = False
+    for one in (relation, relation.reverse):
+        adjacency = relations.get(one)
+        if adjacency is not None:
+            assert adjacency.ids is not None
+            relations[one] = adjacency.keep(keep[adjacency.ids])

@@ -1,0 +1,159 @@
+"""Neighbour-sampled batches: seeds are the ends of some links, their candidates, and some labelled items.
+
+DGL samples, in the way that gives right batches (unfused, int64, one sampler a process, ids cloned): its fused sampler and its own
+exclusion return wrong ones. The links being predicted are excluded together with their reverses.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from mmgraph.graph.contract import Graph
+from mmgraph.graph.dgl import load_dgl
+from mmgraph.graph.heterograph import to_dgl
+from mmgraph.sample.adjacency import Adjacency
+from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
+from mmgraph.sample.questions import AskedLabels, AskedLinks
+from mmgraph.types import Bools, Ints, Relation
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Links of one batch before their ends are numbered: positions in the graph."""
+
+    asked: AskedLinks
+    chosen: Ints
+    targets: Ints
+    is_link: Bools
+    sources: Ints
+    is_link_source: Bools
+
+
+@dataclass
+class NeighbourBatches(IterableDataset[Batch]):
+    """Batches of ``size`` links a relation and ``size`` labels a field; an epoch passes over the largest of them once.
+
+    Draws depend on seed, epoch and the batch's number alone, not on the number of workers.
+    """
+
+    graph: Graph
+    fanouts: tuple[int, ...]
+    links: Sequence[AskedLinks]
+    labels: Sequence[AskedLabels]
+    size: int
+    seed: int
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        self._sampler: Any = None
+
+    def __len__(self) -> int:
+        counts = [len(a.source) for a in self.links] + [len(a.items) for a in self.labels]
+        return max((-(-count // self.size) for count in counts), default=0)
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        for number in range(first, len(self), step):
+            yield self.batch(number)
+
+    def batch(self, number: int) -> Batch:
+        """The batch of this number in the current epoch."""
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        drawn = {a.name: self._draw(a, number, rng) for a in self.links if len(a.source)}
+        labelled = {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
+        seeds = self._seeds(drawn, labelled)
+        inputs, blocks = self._sample(seeds, drawn, int(rng.integers(2**31)))
+        number_of = {kind: _Numbering(ids) for kind, ids in seeds.items()}
+        return Batch(
+            self._inputs(inputs),
+            tuple(blocks),
+            {name: _numbered(one, number_of) for name, one in drawn.items()},
+            {
+                name: LabelBatch(number_of[a.kind](a.items[part]), torch.from_numpy(a.classes[part]))
+                for name, (a, part) in labelled.items()
+            },
+        )
+
+    def _part(self, count: int, name: str, number: int) -> Ints:
+        """The batch's share of a permutation of this epoch; shorter tasks start over with another permutation."""
+        batches = max(1, -(-count // self.size))
+        lap, place = divmod(number, batches)
+        key = int.from_bytes(name.encode()[-8:], "little")
+        order = np.random.default_rng((self.seed, self.epoch, lap, key)).permutation(count)
+        return np.sort(order[place * self.size : (place + 1) * self.size])
+
+    def _draw(self, asked: AskedLinks, number: int, rng: np.random.Generator) -> _Drawn:
+        chosen = self._part(len(asked.source), asked.name, number)
+        return _Drawn(asked, chosen, *asked.others(chosen, rng))
+
+    def _seeds(self, drawn: Mapping[str, _Drawn], labelled: Mapping[str, tuple[AskedLabels, Ints]]) -> dict[str, Ints]:
+        wanted: dict[str, list[Ints]] = {}
+        for one in drawn.values():
+            source, _, target = one.asked.relation
+            wanted.setdefault(source, []).extend([one.asked.source[one.chosen], one.sources])
+            wanted.setdefault(target, []).extend([one.asked.target[one.chosen], one.targets])
+        for asked, part in labelled.values():
+            wanted.setdefault(asked.kind, []).append(asked.items[part])
+        return {kind: np.unique(np.concatenate(parts)) for kind, parts in wanted.items()}
+
+    def _sample(self, seeds: Mapping[str, Ints], drawn: Mapping[str, _Drawn], seed: int) -> tuple[dict[str, Any], list[Block]]:
+        dgl = load_dgl()
+        if self._sampler is None:
+            self._sampler = dgl.dataloading.NeighborSampler(list(self.fanouts), fused=False)
+            self._dgl_graph = to_dgl(self.graph, reverse=True)
+        dgl.seed(seed)
+        exclude = {}
+        for one in drawn.values():
+            ids = torch.from_numpy(one.asked.withheld(one.chosen))
+            for relation in (one.asked.relation, one.asked.relation.reverse):
+                exclude[tuple(relation)] = ids.clone()
+        tensors = {kind: torch.from_numpy(ids) for kind, ids in seeds.items()}
+        inputs, _, blocks = self._sampler.sample_blocks(self._dgl_graph, tensors, exclude_eids=exclude or None)
+        return inputs, [_block(block) for block in blocks]
+
+    def _inputs(self, items: Mapping[str, Any]) -> Inputs:
+        features = {}
+        for (kind, modality), f in self.graph.features.items():
+            if kind in items and f.present.any():
+                rows = items[kind].numpy()
+                vectors = torch.from_numpy(np.ascontiguousarray(f.vectors[rows], np.float32))
+                features[kind, modality] = ModalityInput(vectors, torch.from_numpy(f.present[rows]))
+        return Inputs({kind: ids.clone() for kind, ids in items.items()}, features)
+
+
+class _Numbering:
+    """Position in the graph -> row in the batch's output; seeds come first and in order."""
+
+    def __init__(self, seeds: Ints) -> None:
+        self._seeds = seeds
+
+    def __call__(self, items: Ints) -> torch.Tensor:
+        return torch.from_numpy(np.searchsorted(self._seeds, items))
+
+
+def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:
+    source, target = number_of[one.asked.relation.source], number_of[one.asked.relation.target]
+    return LinkBatch(
+        source(one.asked.source[one.chosen]),
+        target(one.asked.target[one.chosen]),
+        target(one.targets),
+        torch.from_numpy(one.is_link),
+        source(one.sources),
+        torch.from_numpy(one.is_link_source),
+    )
+
+
+def _block(block: Any) -> Block:
+    """DGL's block as ours. Its arrays share memory with DGL, so they are cloned."""
+    relations = {}
+    for name in block.canonical_etypes:
+        if not block.num_edges(name):
+            continue
+        indptr, sources, _ = block[name].adj_tensors("csc")
+        relations[Relation(*name)] = Adjacency(indptr.clone(), sources.clone(), block.num_src_nodes(name[0]))
+    return Block({kind: block.num_dst_nodes(kind) for kind in block.dsttypes}, relations)

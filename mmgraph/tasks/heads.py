@@ -1,0 +1,116 @@
+"""Heads of the tasks: parameters, loss on a batch, figure on validation data."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Embeddings, Head, LinkLoss, Scorer
+from mmgraph.sample.batch import Batch
+from mmgraph.sample.negatives import KnownPairs
+from mmgraph.split.contract import LabelSplit, LinkSplit
+
+_QUERIES = 2000  # validation links looked at each epoch; all of them are ranked once training has ended
+_BLOCK = 512
+
+
+class LinkHead(Head):
+    """A scorer and a loss; both directions of every link are compared with the candidates of the batch."""
+
+    def __init__(self, name: str, split: LinkSplit, visible: Graph, scorer: Scorer, loss: LinkLoss, weight: float) -> None:
+        super().__init__()
+        self.name, self.weight, self.scorer, self.compare = name, weight, scorer, loss
+        self.relation = split.relation
+        edges = split.edges
+        chosen = split.valid[:_QUERIES]
+        self._valid = torch.from_numpy(edges.source[chosen]), torch.from_numpy(edges.target[chosen])
+        seen = np.concatenate([split.train, split.valid])
+        self._known = KnownPairs(edges.source[seen], edges.target[seen], visible.count(self.relation.target))
+
+    def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
+        """Mean of the two directions' losses."""
+        asked = batch.links[self.name]
+        sources = self.scorer.source(embeddings[self.relation.source])
+        targets = self.scorer.target(embeddings[self.relation.target])
+        source, target = sources[asked.source], targets[asked.target]
+        positive = self.scorer.pairs(source, target)
+        to_targets = self.scorer.matrix(source, targets[asked.other_targets])
+        to_sources = self.scorer.matrix(sources[asked.other_sources], target).T
+        forward = self.compare(positive, to_targets, ~asked.is_link)
+        backward = self.compare(positive, to_sources, ~asked.is_link_source)
+        return (forward + backward) / 2
+
+    @torch.no_grad()
+    def validate(self, embeddings: Embeddings) -> dict[str, float]:
+        """Filtered mean reciprocal rank over both directions, ties at their mean rank."""
+        sources = self.scorer.source(embeddings[self.relation.source])
+        targets = self.scorer.target(embeddings[self.relation.target])
+        if not len(self._valid[0]):
+            return {"mrr": 0.0}
+        ranks = []
+        for start in range(0, len(self._valid[0]), _BLOCK):
+            source, target = (end[start : start + _BLOCK] for end in self._valid)
+            ranks += self._ranks(sources, targets, source, target)
+        return {"mrr": float(torch.cat(ranks).reciprocal().mean())}
+
+    def _ranks(self, sources: Tensor, targets: Tensor, source: Tensor, target: Tensor) -> list[Tensor]:
+        same = self.relation.source == self.relation.target
+        forward = self.scorer.matrix(sources[source], targets).float().cpu()
+        all_targets = np.arange(len(targets))
+        known = torch.from_numpy(self._known.contains(source.numpy()[:, None], all_targets[None]))
+        backward = self.scorer.matrix(sources, targets[target]).T.float().cpu()
+        all_sources = np.arange(len(sources))
+        known_back = torch.from_numpy(self._known.contains(all_sources[None], target.numpy()[:, None]))
+        if same:
+            known[torch.arange(len(source)), source] = True
+            known_back[torch.arange(len(target)), target] = True
+        return [_mean_ranks(forward, target, known), _mean_ranks(backward, source, known_back)]
+
+
+def _mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
+    """Rank of the truth among the candidates that are not filtered, ties at their mean.
+
+    >>> _mean_ranks(torch.tensor([[1.0, 3.0, 3.0, 9.0]]), torch.tensor([1]), torch.tensor([[False, True, False, True]]))
+    tensor([1.5000])
+    """
+    own = scores.gather(1, truth[:, None])
+    others = ~filtered
+    others.scatter_(1, truth[:, None], torch.zeros_like(truth[:, None], dtype=torch.bool))
+    above = ((scores > own) & others).sum(1)
+    beside = ((scores == own) & others).sum(1)
+    return 1 + above + beside / 2
+
+
+class LabelHead(Head):
+    """A softmax over classes, trained with cross-entropy on the labels shown."""
+
+    def __init__(self, split: LabelSplit, width: int, weight: float, label_smoothing: float) -> None:
+        super().__init__()
+        labels = split.labels
+        self.name, self.weight, self.kind = labels.target, weight, labels.kind
+        self.label_smoothing = label_smoothing
+        self.classify = nn.Linear(width, len(labels.classes))
+        self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.values[split.valid])
+
+    def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
+        """Mean cross-entropy."""
+        asked = batch.labels[self.name]
+        logits = self.classify(embeddings[self.kind][asked.items])
+        return F.cross_entropy(logits, asked.classes, label_smoothing=self.label_smoothing)
+
+    @torch.no_grad()
+    def validate(self, embeddings: Embeddings) -> dict[str, float]:
+        """Accuracy, and the loss for the curves."""
+        items, classes = self._valid
+        if not len(items):
+            return {"accuracy": 0.0}
+        logits = self.classify(embeddings[self.kind][items]).float().cpu()
+        loss = F.cross_entropy(logits, classes)
+        return {"accuracy": float((logits.argmax(1) == classes).float().mean()), "log_likelihood": -float(loss)}
+
+    @torch.no_grad()
+    def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:
+        """Of every item of the kind."""
+        return torch.softmax(self.classify(embeddings[self.kind]).float(), 1).cpu()

@@ -1,0 +1,41 @@
+"""Which class an item has, from few labels."""
+
+from dataclasses import dataclass
+
+from mmgraph.errors import SplitError
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Head
+from mmgraph.sample.questions import AskedLabels
+from mmgraph.settings import ModelSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
+from mmgraph.tasks.heads import LabelHead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categories(Task):
+    """field: of the labels; kind: which items are asked, where several kinds carry the field; weight: of the loss."""
+
+    field: str
+    kind: str | None = None
+    weight: float = 1.0
+    label_smoothing: float = 0.0
+
+    def fields(self, graph: Graph) -> list[tuple[str, str]]:
+        """See Task. Raises SplitError where no item has a label of this field."""
+        found = [key for key in graph.labels if key[1] == self.field and self.kind in (None, key[0])]
+        if not found:
+            known = ", ".join(sorted(f"{kind}.{name}" for kind, name in graph.labels)) or "none"
+            asked = f"{self.kind or 'any kind'}.{self.field}"
+            raise SplitError("no item has a label of this field", given=asked, todo=f"fields with labels: {known}")
+        return found
+
+    def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
+        """See Task."""
+        splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
+        return [LabelHead(one, settings.width, self.weight, self.label_smoothing) for one in splits]
+
+    def asked_labels(self, split: Split) -> list[AskedLabels]:
+        """See Task."""
+        splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
+        return [AskedLabels(s.labels.target, s.labels.kind, s.train, s.labels.values[s.train]) for s in splits]

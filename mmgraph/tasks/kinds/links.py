@@ -1,0 +1,42 @@
+"""Which links of a relation are missing."""
+
+from dataclasses import dataclass
+
+from mmgraph import registry
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Head
+from mmgraph.sample.questions import AskedLinks
+from mmgraph.settings import ComponentLike, ModelSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
+from mmgraph.tasks.heads import LinkHead
+from mmgraph.types import Relation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links(Task):
+    """relation: ``source/name/target``; scorer, loss, negatives: by name; weight: of the loss beside other tasks."""
+
+    relation: str
+    scorer: ComponentLike = "dot"
+    loss: ComponentLike = "info_nce"
+    negatives: ComponentLike = "uniform"
+    weight: float = 1.0
+
+    def relations(self, graph: Graph) -> list[Relation]:
+        """See Task."""
+        return [Relation.parse(self.relation)]
+
+    def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
+        """See Task."""
+        link_split = split.links[Relation.parse(self.relation)]
+        scorer = registry.create("scorer", self.scorer, settings.width)
+        return [LinkHead(self.relation, link_split, split.visible, scorer, registry.create("loss", self.loss), self.weight)]
+
+    def asked_links(self, split: Split) -> list[AskedLinks]:
+        """See Task."""
+        relation = Relation.parse(self.relation)
+        train = split.visible.edges[relation]
+        negatives = registry.create("negative sampler", self.negatives)
+        counts = split.visible.count(relation.source), split.visible.count(relation.target)
+        return [AskedLinks(self.relation, relation, train.source, train.target, *counts, negatives)]

@@ -1,0 +1,120 @@
+"""Training learns, stops, resumes to the same numbers, and gives the same numbers for the same seed."""
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from graph_made import FOLLOWS, made
+
+from mmgraph import registry
+from mmgraph.errors import SettingsError
+from mmgraph.model.data import GraphData, chosen_mode
+from mmgraph.model.train import build, train
+from mmgraph.settings import BatchSettings, Component, ModelSettings
+
+GRAPH, SPLIT = made()
+
+
+def run(folder, epochs=40, trainer=None, split=SPLIT, scorer="dot", **settings):
+    model = ModelSettings(**{"width": 32, "patience": 100, "learning_rate": 1e-2, **settings})
+    links = Component(class_path="Links", init_args={"relation": str(FOLLOWS), "scorer": scorer})
+    tasks = [
+        registry.create("task", links),
+        registry.create("task", Component(class_path="Categories", init_args={"field": "category"})),
+    ]
+    torch.manual_seed(3)
+    module = build(split.visible, [h for t in tasks for h in t.heads(split, model)], model, seed=3)
+    asked = [a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)]
+    data = GraphData(split.visible, *asked, model, 0.3, seed=3)
+    arguments = {"max_epochs": epochs, "accelerator": "cpu", **(trainer or {})}
+    return train(module, data, arguments, folder / "checkpoints", model)
+
+
+def curve(trained, name):
+    return [value for _, what, value in trained.curves if what == name]
+
+
+@pytest.mark.parametrize("layer", registry.discover("layer"))
+def test_both_tasks_are_learnt(tmp_path, layer):
+    trained = run(tmp_path, layer=layer)
+    assert max(curve(trained, "valid/segment.category/accuracy")) > 0.8
+    assert (
+        max(curve(trained, "valid/segment/follows/segment/mrr")) > 3 * curve(trained, "valid/segment/follows/segment/mrr")[0]
+    )
+    assert trained.embeddings["segment"].shape == (100, 32)
+    assert torch.isfinite(trained.embeddings["video"]).all()
+
+
+def test_neighbour_batches_learn_as_well(tmp_path):
+    trained = run(tmp_path, epochs=20, batches=BatchSettings(mode="neighbours", fanouts=(5, 5), size=16))
+    assert max(curve(trained, "valid/segment.category/accuracy")) > 0.8
+    assert max(curve(trained, "valid/segment/follows/segment/mrr")) > 0.25
+
+
+class Stop(lightning.Callback):
+    """Dies in the middle, as a killed run does."""
+
+    def __init__(self, epoch=12):
+        self.epoch = epoch
+
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == self.epoch:
+            raise RuntimeError("killed")
+
+
+@pytest.mark.parametrize(
+    "batches", [BatchSettings(), BatchSettings(mode="neighbours", fanouts=(3, 3), size=32)], ids=["full", "sampled"]
+)
+def test_a_killed_run_resumes_to_the_same_numbers(tmp_path, monkeypatch, batches):
+    whole = run(tmp_path / "whole", epochs=20, batches=batches)
+    monkeypatch.setattr(registry, "import_and_build", lambda component: Stop())
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path / "cut", epochs=20, batches=batches, trainer={"callbacks": [{"class_path": "Stop"}]})
+    assert (tmp_path / "cut" / "checkpoints" / "last.ckpt").exists()
+    resumed = run(tmp_path / "cut", epochs=20, batches=batches)
+    assert resumed.curves == whole.curves
+    torch.testing.assert_close(resumed.embeddings["segment"], whole.embeddings["segment"], atol=0, rtol=0)
+
+
+def test_early_stopping_keeps_the_best_epoch(tmp_path):
+    trained = run(tmp_path, epochs=300, patience=5)
+    scores = curve(trained, "valid/score")
+    assert len(scores) < 300
+    assert len(scores) - 1 - int(np.argmax(scores)) == 5
+    state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    assert state["epoch"] == int(np.argmax(scores))
+
+
+def test_lightnings_own_arguments_and_loggers(tmp_path):
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(tmp_path), "name": "csv"}}
+    run(tmp_path, epochs=2, trainer={"precision": "bf16-mixed", "accumulate_grad_batches": 2, "logger": logger})
+    assert list(tmp_path.glob("csv/*/metrics.csv"))
+
+
+def test_unknown_trainer_argument_is_named(tmp_path):
+    with pytest.raises(SettingsError, match="trainer.max_epoch is not an argument"):
+        run(tmp_path, trainer={"max_epoch": 3})
+    with pytest.raises(SettingsError, match="Lightning refuses"):
+        run(tmp_path, trainer={"accelerator": "abacus"})
+
+
+def test_mode_is_chosen_by_size():
+    assert chosen_mode(SPLIT.visible, ModelSettings()) == "full"
+    assert chosen_mode(SPLIT.visible, ModelSettings(batches=BatchSettings(auto_edges=3))) == "neighbours"
+
+
+def test_fanouts_must_fit_the_depth(tmp_path):
+    with pytest.raises(SettingsError, match="one number a layer"):
+        run(tmp_path, batches=BatchSettings(mode="neighbours", fanouts=(3,)))
+
+
+def test_heads_that_do_not_divide_the_width_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="must divide"):
+        run(tmp_path, layer=Component(class_path="gat", init_args={"heads": 5}))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_on_a_gpu(tmp_path):
+    trained = run(tmp_path, trainer={"accelerator": "cuda"})
+    assert max(curve(trained, "valid/segment.category/accuracy")) > 0.8
