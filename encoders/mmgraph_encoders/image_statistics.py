@@ -203,7 +203,7 @@ def _motion(small: Bytes) -> Floats:
     change = np.abs(np.diff(opponent[..., 0], axis=0))[..., None]
     in_cells = _cells(change, _GRID).mean(axis=(0, 2, 3))
     each = change.mean(axis=(1, 2, 3))
-    means = opponent.mean(axis=(1, 2))
+    means = opponent.mean(axis=(1, 2), dtype=np.float64)  # sums of ten thousand in single precision are off by 1e-4
     trend, steps = means[-1] - means[0], np.abs(np.diff(means, axis=0)).mean(axis=0)
     moved = np.array([each.mean(), each.std(), each.max()])
     return np.concatenate([np.sqrt(in_cells) / 2, np.sqrt(moved), trend, steps]).astype(np.float32)

@@ -12,7 +12,7 @@ from mmgraph_encoders.clips import mono, sounds_of
 
 _VERSION = "2"
 _RATE_HZ, _FFT, _HOP, _MELS, _CEPSTRA = 22_050, 1024, 512, 64, 20
-_CHROMA_FFT, _CHROMA_HOP = 4096, 2048
+_CHROMA_FFT, _CHROMA_HOP = 8192, 4096
 _LONGEST_S = 600
 _BEATS_PER_MINUTE = np.geomspace(40, 200, 33)
 _SHAPE = 8

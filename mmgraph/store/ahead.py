@@ -14,9 +14,6 @@ from mmgraph.types import Modality
 
 Decode = Callable[[Source, Modality, MediaSettings], Clip | None]
 Decoded = Clip | MediaError | None
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".mkv", ".avi", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".wmv", ".flv", ".3gp", ".ogv"}
-)
 BUDGET_BYTES = 256 * 1024**2
 _GROUP = 4
 

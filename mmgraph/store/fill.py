@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmgraph.catalogue.contract import Unread
+from mmgraph.catalogue.walk import KIND_OF
 from mmgraph.encode.contract import Encoder
 from mmgraph.errors import EncoderError, MediaError
 from mmgraph.media.clip import Clip, Source
 from mmgraph.progress import Bar
 from mmgraph.settings import MediaSettings
-from mmgraph.store.ahead import BUDGET_BYTES, VIDEO_SUFFIXES, Decode, Decoded, Decoders, ahead, size_of
+from mmgraph.store.ahead import BUDGET_BYTES, Decode, Decoded, Decoders, ahead, size_of
 from mmgraph.store.store import ABSENT, PRESENT, Store
 from mmgraph.types import Floats
 
@@ -68,8 +69,7 @@ def _run(work: "_Work", sources: Sequence[Source], media: MediaSettings, decode:
     if not sources:
         return
     modality = work.encoder.modality
-    videos = any(source.path is not None and source.path.suffix.lower() in VIDEO_SUFFIXES for source in sources)
-    if decode is None and (modality == "text" or not videos):
+    if decode is None and (modality == "text" or not any(_may_be_video(source) for source in sources)):
         from mmgraph.media import decode as decoders_of_files  # here, as they are slow to import and may not be needed
 
         decode = decoders_of_files.decode
@@ -79,6 +79,11 @@ def _run(work: "_Work", sources: Sequence[Source], media: MediaSettings, decode:
         for position, result in ahead(sources, decoders, workers, 2 * work.batch):
             bar.advance(work.take(position, result))
         bar.advance(work.commit())
+
+
+def _may_be_video(source: Source) -> bool:
+    """Video libraries crash, and share state between threads, so each worker for them is a process of its own."""
+    return source.path is not None and KIND_OF.get(source.path.suffix.lower(), "video") == "video"
 
 
 @dataclass

@@ -1,0 +1,138 @@
+"""What every encoder promises, for every one that can be found."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmgraph import registry
+from mmgraph.encode.contract import Encoder
+from mmgraph.errors import EncoderError, SettingsError
+from mmgraph.media.clip import Frames, Sound, Words
+from mmgraph.settings import Component
+
+ENCODERS = registry.discover("encoder")
+WEIGHT_FREE = ("hashed_ngrams", "image_statistics", "sound_statistics")
+
+
+def clips_of(modality, seed=0):
+    """Ordinary ones and awkward ones: black, one pixel, silent, empty, one sample."""
+    random = np.random.default_rng(seed)
+    if modality == "image":
+        shapes = [(4, 60, 90, 3), (1, 300, 200, 3), (2, 7, 5, 3), (1, 1, 1, 3)]
+        black = Frames(np.zeros((3, 20, 20, 3), np.uint8), (0.0, 1.0, 2.0))
+        return [Frames(random.integers(0, 256, shape, np.uint8)) for shape in shapes] + [black]
+    if modality == "audio":
+        lengths = [(1, 8000, 8000), (2, 70_000, 44_100), (1, 3, 16_000), (2, 0, 22_050)]
+        sounds = [Sound(random.normal(0, 0.1, (c, n)).astype(np.float32), rate) for c, n, rate in lengths]
+        return [*sounds, Sound(np.zeros((1, 30_000), np.float32), 11_025)]
+    return [Words(text) for text in ("A man is eating.", "", "Über den Wölken 上海 🙂", "word " * 2000, "   \n")]
+
+
+def test_all_are_found():
+    assert len(ENCODERS) == 10
+    assert set(WEIGHT_FREE) < set(ENCODERS)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_argument_has_a_name_a_type_and_a_default(name):
+    entry = ENCODERS[name]
+    assert all(annotation != "Any" and not required for annotation, required in entry.arguments.values())
+    with pytest.raises(SettingsError, match="colour is not an argument"):
+        registry.create("encoder", Component(class_path=name, init_args={"colour": 1}))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_it_is_cheap_until_it_is_loaded(name):
+    encoder = registry.create("encoder", name)
+    assert isinstance(encoder, Encoder)
+    assert encoder.modality in ("image", "audio", "text")
+    if name not in WEIGHT_FREE:
+        with pytest.raises(EncoderError, match="has no weights yet; call load"):
+            _ = encoder.card
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_nothing_heavy_is_imported_with_the_module(name):
+    spec = importlib.util.find_spec(ENCODERS[name].module)
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    top = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+    top |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert not {some for some in top if some.split(".")[0] in ("torch", "transformers", "open_clip", "torchaudio")}
+    assert not top & {"mmgraph_encoders.pretrained", "mmgraph_encoders.waves"}
+
+
+def test_asking_what_is_available_imports_no_torch_and_answers_at_once():
+    code = """
+import os, sys, time
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = "nowhere"
+from mmgraph import registry
+free = ("hashed_ngrams", "image_statistics", "sound_statistics")  # slow to import, tested elsewhere
+encoders = {name: registry.create("encoder", name) for name in registry.discover("encoder") if name not in free}
+started = time.perf_counter()
+answers = {name: encoder.available() for name, encoder in encoders.items()}
+assert time.perf_counter() - started < 1, "slow"
+assert not {"torch", "transformers", "open_clip"} & set(sys.modules), "heavy"
+for name, answer in answers.items():
+    print(name, "|", answer)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answers = dict(line.split(" | ") for line in done.stdout.splitlines())
+    assert len(answers) == 7
+    assert answers["clap"].startswith("laion/clap-htsat-unfused is not in nowhere/hub and the hub is not asked (HF_HUB_OFFLINE is set)")
+    assert answers["open_clip_image"].startswith("ViT-B-32/laion2b_s34b_b79k is not in nowhere/hub and the hub is not asked")
+    assert "or connect to the hub once" in answers["sentence_transformer"]
+
+
+@pytest.mark.parametrize("name", WEIGHT_FREE)
+def test_weight_free_ones_keep_every_promise(name):
+    encoder = registry.create("encoder", name)
+    assert encoder.available() is None
+    encoder.load()
+    card = encoder.card
+    assert (card.weights, card.licence) == ("none", "Apache-2.0")
+    assert card.key() == registry.create("encoder", name).card.key()
+    check_promises(encoder, clips_of(encoder.modality))
+
+
+def check_promises(encoder, clips):
+    """Shape, type, finite; the same alone, in a batch, in another order and again; inputs untouched; nothing for nothing."""
+    copies = [np.copy(_content(clip)) for clip in clips]
+    vectors = encoder.encode(clips)
+    assert vectors.shape == (len(clips), encoder.card.width)
+    assert vectors.dtype == np.float32
+    assert np.isfinite(vectors).all()
+    np.testing.assert_allclose(np.concatenate([encoder.encode([clip]) for clip in clips]), vectors, atol=1e-5)
+    np.testing.assert_allclose(encoder.encode(clips[::-1])[::-1], vectors, atol=1e-5)
+    assert len(np.unique(vectors.round(4), axis=0)) >= len(clips) - 2  # silences, and empty texts, may be alike
+    for clip, copy in zip(clips, copies, strict=True):
+        np.testing.assert_array_equal(_content(clip), copy)
+    assert encoder.encode([]).shape == (0, encoder.card.width)
+    other = {"image": "text", "audio": "image", "text": "audio"}[encoder.modality]
+    with pytest.raises(EncoderError, match="was given a clip without"):
+        encoder.encode([clips[0], clips_of(other)[0]])
+
+
+def _content(clip):
+    if isinstance(clip, Frames):
+        return clip.pixels
+    return clip.samples if isinstance(clip, Sound) else np.array(clip.text)
+
+
+def test_clips_that_cannot_be_read_are_refused_in_one_line():
+    image, sound = (registry.create("encoder", name) for name in ("image_statistics", "sound_statistics"))
+    with pytest.raises(EncoderError, match=r"uint8 \[t, h, w, 3\], at least one; given: uint8 \(0, 4, 4, 3\)"):
+        image.encode([Frames(np.zeros((0, 4, 4, 3), np.uint8))])
+    with pytest.raises(EncoderError, match="given: float64"):
+        image.encode([Frames(np.zeros((1, 4, 4, 3)))])
+    with pytest.raises(EncoderError, match="samples that are not finite"):
+        sound.encode([Sound(np.array([[0.0, np.nan]], np.float32), 8000)])
+    with pytest.raises(EncoderError, match=r"sound must be \[channels, n\]; given: \(5,\) at 8000 Hz"):
+        sound.encode([Sound(np.zeros(5, np.float32), 8000)])
+    with pytest.raises(EncoderError, match="width must be even and positive; given: 7"):
+        registry.create("encoder", Component(class_path="hashed_ngrams", init_args={"width": 7}))
