@@ -1,0 +1,86 @@
+"""metrics.json by target: methods beside each other, the main metric first, the best baseline known."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mmgraph.evaluate.contract import OURS, Row
+
+NETWORK = "gnn"
+ORDER = ("mrr", "hits@1", "hits@3", "hits@10", "ndcg@10", "auc", "amri", "mr", "accuracy", "macro_f1", "ece")
+LOWER = frozenset({"mr", "ece"})  # the smaller, the better
+NAMES = {
+    "mrr": "MRR",
+    "hits@1": "Hits@1",
+    "hits@3": "Hits@3",
+    "hits@10": "Hits@10",
+    "ndcg@10": "NDCG@10",
+    "auc": "AUC",
+    "amri": "AMRI",
+    "mr": "Mean rank",
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "ece": "Calibration error",
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """One target on one split. metrics: the main one first; methods: ours, the network, then baselines, best first."""
+
+    task: str
+    target: str
+    split: str
+    metrics: tuple[str, ...]
+    methods: tuple[str, ...]
+    cells: Mapping[tuple[str, str], Row]
+
+    @property
+    def main(self) -> str:
+        """The metric that orders the methods."""
+        return self.metrics[0]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The metrics of a table: without those of one direction or class (``mrr/target``), unless there is nothing else."""
+        return tuple(metric for metric in self.metrics if "/" not in metric) or self.metrics
+
+    @property
+    def best_baseline(self) -> str | None:
+        """The best method, by the main metric, that is neither ours nor the network."""
+        return next((method for method in self.methods if method not in (OURS, NETWORK)), None)
+
+    def best(self, metric: str) -> str | None:
+        """The method with the best value (the first of equal ones), None where no number is there."""
+        there = [method for method in self.methods if (method, metric) in self.cells]
+        return min(there, key=lambda method: _cost(self.cells[method, metric])) if there else None
+
+
+def boards(rows: Sequence[Row], split: str = "test", main: Mapping[str, str] | None = None) -> list[Board]:
+    """One board a target of this split, in the order of ``rows``; ``main``: target -> metric that orders its methods.
+
+    Rows whose value is not finite are left out.
+    """
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.split == split and math.isfinite(row.value):
+            found.setdefault((row.task, row.target), []).append(row)
+    return [_board(task, target, split, mine, (main or {}).get(target)) for (task, target), mine in found.items()]
+
+
+def _board(task: str, target: str, split: str, rows: list[Row], main: str | None) -> Board:
+    cells = {(row.method, row.metric): row for row in rows}
+    metrics = sorted(dict.fromkeys(row.metric for row in rows), key=lambda metric: (metric != main, _place(metric)))
+    methods = dict.fromkeys(row.method for row in rows)
+    ordered = sorted(methods, key=lambda m: (m != OURS, m != NETWORK, _cost(cells.get((m, metrics[0])))))
+    return Board(task, target, split, tuple(metrics), tuple(ordered), cells)
+
+
+def _place(metric: str) -> int:
+    return ORDER.index(metric) if metric in ORDER else len(ORDER)
+
+
+def _cost(row: Row | None) -> float:
+    if row is None:
+        return math.inf
+    return row.value if row.metric in LOWER else -row.value
