@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mmgraph.evaluate.contract import OURS, Direction, LabelQuestion, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import groups_of
-from mmgraph.evaluate.fusion import FEATURES, MOST_QUERIES, Combined, Context, Sample, fit, sample
+from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.pool import Pool, fit_pool
 from mmgraph.evaluate.ranking import DIRECTIONS, ranks
@@ -27,6 +27,11 @@ _LOG = logging.getLogger(__name__)
 FEWEST = 20  # validation links or items under which nothing is fitted
 FEWEST_BY_DIRECTION = 100  # validation links from which each direction has weights of its own
 FOLDS = 5
+MOST_LINKS = (
+    100,
+    2000,
+)  # validation links that are used, a random sample: fewer where there are many candidates, within these
+_CELLS = 2**24  # scores a method and direction that this takes
 MARGIN = 1.0  # standard errors
 COMBINATION = "combination"
 
@@ -42,8 +47,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class EvidenceReport:
-    """What was chosen, and why. ``metric``: mrr or accuracy on ``n`` validation links or items; ``combination``: its cross-fitted
-    value, None where none was fitted; ``difference`` to the best single method with its standard ``error``.
+    """What was chosen, and why.
+
+    metric: mrr or accuracy on the ``n`` validation links or items that were used; combination: its cross-fitted value, None
+    where none was fitted; difference: to the best single method, with its standard ``error``.
     """
 
     target: str
@@ -72,7 +79,7 @@ def combine_links(
     question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, seed: int
 ) -> tuple[LinkMethod, EvidenceReport]:
     """Choose on validation among the methods, the gnn first, and their combination; the method handed out is named OURS."""
-    target, valid = str(question.relation), question.split.valid
+    target, valid = str(question.relation), _sampled(question, seed)
     if not len(valid):
         report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, float("nan")) for m in methods))
         return _report(methods[0], report)
@@ -145,19 +152,30 @@ def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, Evi
 
 def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, block: int) -> Reals:
     """Mean reciprocal rank of each edge's two directions; the filter knows train and valid only."""
-    known = np.concatenate((question.split.train, question.split.valid))
+    known = _known(question)
     both = [1.0 / ranks(method, question, edges, direction, block, known).rank for direction in DIRECTIONS]
     return np.mean(both, axis=0)
+
+
+def _known(question: LinkQuestion) -> Ints:
+    return np.concatenate((question.split.train, question.split.valid))
+
+
+def _sampled(question: LinkQuestion, seed: int) -> Ints:
+    """The validation links that are used, in order."""
+    fewest, most = MOST_LINKS
+    size = max(fewest, min(most, _CELLS // max(question.count("source"), question.count("target"), 1)))
+    chosen = np.random.default_rng([seed, 0x5A3D]).permutation(question.split.valid)[:size]
+    return np.sort(chosen)
 
 
 def _samples(
     question: LinkQuestion, methods: Sequence[LinkMethod], valid: Ints, seed: int
 ) -> tuple[dict[Direction, Sample], Context]:
     generator = np.random.default_rng([seed, 0xE71D])
-    edges = generator.permutation(valid)[:MOST_QUERIES] if len(valid) > MOST_QUERIES else valid
-    known = question.split.edges.take(np.concatenate((question.split.train, valid)))
-    context = Context.of(question, methods, dict.fromkeys(DIRECTIONS, edges))
-    return {d: sample(context, question, edges, d, known, generator) for d in DIRECTIONS}, context
+    known = question.split.edges.take(_known(question))
+    context = Context.of(question, methods, dict.fromkeys(DIRECTIONS, valid))
+    return {d: sample(context, question, valid, d, known, generator) for d in DIRECTIONS}, context
 
 
 def _weights(samples: Mapping[Direction, Sample]) -> dict[Direction, Reals]:

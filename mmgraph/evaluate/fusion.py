@@ -27,7 +27,7 @@ from mmgraph.types import Bools, Floats, Ints
 Reals = npt.NDArray[np.float64]
 FEATURES = 2
 KEPT = 512  # candidates kept of a query: all, or the hardest quarter of this and a uniform sample that stands for the rest
-MOST_QUERIES = 2000
+_LEAST_WEIGHT = 0.01  # under this a weight moves no odds worth sorting for
 _SCALE_QUERIES = 256
 _CUT = (-4.0, 8.0)
 _SORTED_CELLS = 2**21  # sorting needs about forty bytes a score
@@ -182,7 +182,7 @@ def _thinned(x: Floats, usable: Bools, truth: Ints, generator: np.random.Generat
 
 
 def fit(samples: Sequence[Sample]) -> Reals:
-    """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B."""
+    """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B; tiny ones are 0."""
     width = samples[0].x.shape[2]
     total = sum(len(one.truth) for one in samples)
 
@@ -198,7 +198,7 @@ def fit(samples: Sequence[Sample]) -> Reals:
         return value / total, slope / total
 
     found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * width)
-    return np.asarray(found.x, dtype=np.float64)
+    return np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
 
 
 class Combined(LinkMethod):

@@ -110,6 +110,16 @@ def test_few_validation_links_choose_among_the_single_ones_and_none_gives_the_gn
     np.testing.assert_array_equal(method.scores(np.array([3]), "target"), better[0].scores(np.array([3]), "target"))
 
 
+def test_many_candidates_take_a_sample_of_validation(monkeypatch):
+    question, pieces = made()
+    monkeypatch.setattr(evidence, "MOST_LINKS", (30, 40))
+    monkeypatch.setattr(evidence, "_CELLS", 35 * 60)
+    assert len(evidence._sampled(question, seed=7)) == 35
+    monkeypatch.setattr(evidence, "_CELLS", 1)
+    _, report = combine_links(question, list(pieces.values()), SETTINGS, seed=7)
+    assert (report.n, report.chosen) == (30, COMBINATION)
+
+
 def test_one_method_alone():
     question, pieces = made()
     method, report = combine_links(question, [pieces["gnn"]], SETTINGS, seed=7)
