@@ -284,3 +284,24 @@ def test_label_propagation_the_slow_way():
     F = 0.3 * np.linalg.solve(np.eye(20) - 0.7 * root @ A @ root, Y)
     reached = F.sum(1) > 1e-12
     np.testing.assert_allclose(got[reached], (F / np.maximum(F.sum(1, keepdims=True), 1e-12))[reached], atol=1e-4)
+
+
+def test_shares_of_validation_mend_labels_shown_k_a_class():
+    """Nine of ten items are of class 0, training shows as many of each: without features that say much, 0 is the best call."""
+    question = label_question(0, items=400, classes=2, train=20, valid=100)
+    generator = np.random.default_rng(0)
+    values = (generator.random(400) < 0.1).astype(np.int64)
+    values[question.split.train] = np.arange(20) % 2
+    vectors = (0.5 * values[:, None] + generator.normal(size=(400, 1))).astype(np.float32)
+    graph = dataclasses.replace(question.graph, features={("x", "image"): Features(vectors, np.ones(400, bool))}, edges={})
+    labels = dataclasses.replace(question.split.labels, values=values)
+    question = dataclasses.replace(question, graph=graph, split=dataclasses.replace(question.split, labels=labels))
+    made = fit_label_baselines(question)
+    test = question.split.test
+    assert made["majority"][0, 0] == pytest.approx((values[question.split.valid] == 0).mean())
+    for name, probabilities in made.items():
+        assert (probabilities[test].argmax(1) == values[test]).mean() > 0.8, name
+        np.testing.assert_allclose(probabilities.sum(1), 1.0, atol=1e-5)
+    without = dataclasses.replace(question.split, valid=np.zeros(0, np.int64))
+    (shares,) = {tuple(row) for row in fit_label_baselines(dataclasses.replace(question, split=without))["majority"].tolist()}
+    assert shares == (0.5, 0.5)

@@ -11,12 +11,16 @@ from mmgraph.types import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Majority(LabelBaseline):
-    """Every item has the classes' shares among the labels shown in training."""
+    """Every item has the classes' shares: those of validation, since k training labels of each class say nothing about shares.
+
+    Without validation labels the shares of the training labels.
+    """
 
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
-        """Count; does not apply without any training label."""
-        labels = question.split.labels
-        if not len(question.split.train):
+        """Count; does not apply without any label."""
+        labels, split = question.split.labels, question.split
+        shown = split.valid if len(split.valid) else split.train
+        if not len(shown):
             return {}
-        shares = class_shares(labels.values[question.split.train], len(labels.classes))
+        shares = class_shares(labels.values[shown], len(labels.classes))
         return {"majority": np.tile(shares, (len(labels.values), 1))}
