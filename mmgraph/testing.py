@@ -8,8 +8,8 @@ import numpy as np
 
 from mmgraph.encode.contract import Encoder, EncoderCard
 from mmgraph.errors import EncoderError
-from mmgraph.media.clip import Clip, Frames, Sound
-from mmgraph.types import Floats
+from mmgraph.media.clip import Clip, Frames, Sound, Words
+from mmgraph.types import Floats, Modality
 
 
 class FakeEncoder(Encoder):
@@ -36,7 +36,7 @@ class FakeEncoder(Encoder):
         """None, or what it was told to lack."""
         return self.lacks or None
 
-    def load(self, device: str = "cpu") -> None:  # noqa: ARG002 - there is nothing to put there
+    def load(self, device: str = "cpu") -> None:
         """Nothing, or the failure it was told."""
         if self.fails:
             raise EncoderError(self.fails)
@@ -66,3 +66,39 @@ def fake_vector(content: bytes, width: int) -> Floats:
     blocks = [hashlib.sha256(content + b"/" + str(block).encode()).digest() for block in range((width + 7) // 8)]
     words = np.frombuffer(b"".join(blocks), "<u4")[:width]
     return (words / 2.0**31 - 1.0).astype(np.float32)
+
+
+def awkward_clips(modality: Modality, seed: int = 0) -> list[Clip]:
+    """Ordinary clips and those that encoders break on: black, one pixel, silent, empty, one sample, very long."""
+    random = np.random.default_rng(seed)
+    if modality == "image":
+        shapes = [(4, 60, 90, 3), (1, 300, 200, 3), (2, 7, 5, 3), (1, 1, 1, 3)]
+        black = Frames(np.zeros((3, 20, 20, 3), np.uint8), (0.0, 1.0, 2.0))
+        noisy = [random.integers(0, 256, shape, np.uint8) for shape in shapes]
+        return [*(Frames(some, tuple(float(t) for t in range(len(some)))) for some in noisy), black]
+    if modality == "audio":
+        lengths = [(1, 8000, 8000), (2, 70_000, 44_100), (1, 3, 16_000), (2, 0, 22_050)]
+        sounds = [Sound(random.normal(0, 0.1, (c, n)).astype(np.float32), rate) for c, n, rate in lengths]
+        return [*sounds, Sound(np.zeros((1, 30_000), np.float32), 11_025)]
+    return [Words(text) for text in ("A man is eating.", "", "Über den Wolken 上海 🙂", "word " * 2000, "   \n")]
+
+
+def check_encoder(encoder: Encoder, clips: Sequence[Clip], tolerance: float = 1e-5) -> None:
+    """Raise AssertionError where a loaded encoder breaks the contract on ``clips``.
+
+    Shape, type, finite numbers; a clip's vector is the same alone, in a batch, in another order; different clips differ (two
+    may be alike: silences, empty texts); inputs are not written to; no clips give no vectors.
+    """
+    copies = [_bytes(clip) for clip in clips]
+    vectors = encoder.encode(clips)
+    assert vectors.shape == (len(clips), encoder.card.width), f"shape {vectors.shape}"
+    assert vectors.dtype == np.float32, f"type {vectors.dtype}"
+    assert np.isfinite(vectors).all(), "numbers that are not finite"
+    alone = np.concatenate([encoder.encode([clip]) for clip in clips])
+    np.testing.assert_allclose(alone, vectors, atol=tolerance, err_msg="alone and in a batch differ")
+    np.testing.assert_allclose(
+        encoder.encode(clips[::-1])[::-1], vectors, atol=tolerance, err_msg="the order of a batch matters"
+    )
+    assert len(np.unique(vectors.round(4), axis=0)) >= len(clips) - 2, "different clips have one vector"
+    assert [_bytes(clip) for clip in clips] == copies, "the encoder wrote to what it was given"
+    assert encoder.encode([]).shape == (0, encoder.card.width), "no clips gave vectors"

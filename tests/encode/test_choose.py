@@ -37,7 +37,9 @@ def test_each_one_passed_over_is_said_with_its_reason(caplog):
 
 @pytest.mark.parametrize(("arguments", "reason"), [({"lacks": "no weights"}, "no weights"), ({"fails": "damaged"}, "damaged")])
 def test_error_forbids_the_fallback(arguments, reason):
-    with pytest.raises(EncoderError, match=f"encoders.image: {FAKE} cannot be had: {reason}; or set when_unavailable: fallback"):
+    with pytest.raises(
+        EncoderError, match=f"encoders.image: {FAKE} cannot be had: {reason}; or set when_unavailable: fallback"
+    ):
         choose("image", [fake(**arguments), fake()], "error", "cpu")
 
 

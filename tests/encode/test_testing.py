@@ -5,7 +5,7 @@ import pytest
 
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Frames, Sound, Words
-from mmgraph.testing import FakeEncoder, fake_vector
+from mmgraph.testing import FakeEncoder, awkward_clips, check_encoder, fake_vector
 
 
 def test_equal_content_gives_equal_vectors_on_every_machine():
@@ -18,7 +18,11 @@ def test_equal_content_gives_equal_vectors_on_every_machine():
 
 @pytest.mark.parametrize(
     ("modality", "clip"),
-    [("image", Frames(np.zeros((1, 2, 2, 3), np.uint8))), ("audio", Sound(np.zeros((1, 5), np.float32), 8000)), ("text", Words("a"))],
+    [
+        ("image", Frames(np.zeros((1, 2, 2, 3), np.uint8))),
+        ("audio", Sound(np.zeros((1, 5), np.float32), 8000)),
+        ("text", Words("a")),
+    ],
 )
 def test_each_modality(modality, clip):
     encoder = FakeEncoder(modality=modality, width=5)
@@ -44,3 +48,36 @@ def test_the_contract_refuses_what_does_not_fit():
         Broken().encode([Words("a")])
     with pytest.raises(EncoderError, match="no weights today"):
         FakeEncoder(fails="no weights today").load()
+
+
+class Leaky(FakeEncoder):
+    """Vectors that depend on the rest of the batch."""
+
+    def _encode(self, clips):
+        return super()._encode(clips) + np.float32(len(clips) / 100)
+
+
+class Scribbling(FakeEncoder):
+    def _encode(self, clips):
+        vectors = super()._encode(clips)
+        clips[0].pixels[:] = 0
+        return vectors
+
+
+class Constant(FakeEncoder):
+    def _encode(self, clips):
+        return np.ones((len(clips), self.width), np.float32)
+
+
+@pytest.mark.parametrize("modality", ["image", "audio", "text"])
+def test_an_honest_encoder_passes_the_check(modality):
+    check_encoder(FakeEncoder(modality=modality), awkward_clips(modality))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [(Leaky(), "alone and in a batch differ"), (Scribbling(), "differ|wrote"), (Constant(), "have one vector")],
+)
+def test_a_broken_one_does_not(encoder, reason):
+    with pytest.raises(AssertionError, match=reason):
+        check_encoder(encoder, awkward_clips("image"))

@@ -79,7 +79,11 @@ def test_local_binary_patterns_are_those_of_a_loop():
     patterns = image_statistics._patterns(grey)[0] ** 2
     assert patterns.shape == (59,)
     np.testing.assert_allclose(patterns[58], share_other, atol=1e-6)
-    np.testing.assert_allclose(np.sort(patterns[:58])[::-1][:3], sorted((found.count(c) / len(found) for c in set(found) - {-1}), reverse=True)[:3], atol=1e-6)
+    np.testing.assert_allclose(
+        np.sort(patterns[:58])[::-1][:3],
+        sorted((found.count(c) / len(found) for c in set(found) - {-1}), reverse=True)[:3],
+        atol=1e-6,
+    )
 
 
 def test_edges_point_where_they_point():
@@ -97,7 +101,12 @@ def test_like_colours_and_textures_lie_near():
     def noisy(colour, spread):
         return Frames(np.clip(random.normal(colour, spread, (1, 64, 64, 3)), 0, 255).astype(np.uint8))
 
-    red, red_again, blue, rough = noisy((200, 30, 30), 5), noisy((190, 35, 30), 5), noisy((30, 30, 200), 5), noisy((200, 30, 30), 60)
+    red, red_again, blue, rough = (
+        noisy((200, 30, 30), 5),
+        noisy((190, 35, 30), 5),
+        noisy((30, 30, 200), 5),
+        noisy((200, 30, 30), 60),
+    )
     near = cosine(ImageStatistics().encode([red, red_again, blue, rough]))[0]
     assert near[1] > 0.9
     assert near[1] > near[2] + 0.05
@@ -154,7 +163,9 @@ def test_autocorrelation_is_that_of_a_loop():
     lags = np.array([1.0, 2.5, 7.0, 49.0, 80.0], np.float32)
     raw = [sum(series[i] * series[i + lag] for i in range(50 - lag)) * 50 / max(50 - lag, 12.5) for lag in range(50)]
     expected = [raw[1], (raw[2] + raw[3]) / 2, raw[7], raw[49], 0]
-    np.testing.assert_allclose(sound_statistics._autocorrelation(series, lags), np.array(expected) / (raw[0] + 1e-3), atol=1e-5)
+    np.testing.assert_allclose(
+        sound_statistics._autocorrelation(series, lags), np.array(expected) / (raw[0] + 1e-3), atol=1e-5
+    )
 
 
 def test_rates_and_channels_matter_little():

@@ -85,7 +85,11 @@ def test_bad_files_end_nothing_and_are_tried_again(tmp_path):
     for cached in (0, 2):
         report = run(tmp_path, FakeEncoder(), sources)
         assert (report.encoded, report.cached, report.absent) == (2 - cached, cached, 0)
-        assert [(one.id, Path(one.path).name) for one in report.unread] == [("id1", "bad.png"), ("id2", "odd.png"), ("twin", "bad.png")]
+        assert [(one.id, Path(one.path).name) for one in report.unread] == [
+            ("id1", "bad.png"),
+            ("id2", "odd.png"),
+            ("twin", "bad.png"),
+        ]
         assert report.unread[0].reason == "cannot read bad.png; given: header; mend it"
         assert "ZeroDivisionError" in report.unread[1].reason
 
@@ -229,7 +233,11 @@ class Brightness(FakeEncoder):
 
 def test_videos_are_decoded_in_processes_and_a_broken_one_ends_nothing(tmp_path):
     paths = _videos(tmp_path)
-    sources = [(f"{path.name}/{start}", Source(f"{path.stem}{start}", path, Span(start, start + 1))) for path in paths for start in (0, 1)]
+    sources = [
+        (f"{path.name}/{start}", Source(f"{path.stem}{start}", path, Span(start, start + 1)))
+        for path in paths
+        for start in (0, 1)
+    ]
     report = fill(Store(tmp_path / "store"), Brightness(width=2), sources, ONE, 4)
     assert (report.encoded, report.absent) == (6, 0)
     assert [(one.id, Path(one.path).name) for one in report.unread] == [("broken0", "broken.mp4"), ("broken1", "broken.mp4")]
@@ -256,7 +264,13 @@ def test_what_crosses_to_another_process_comes_back_as_it_was():
     pipe.seek(0)
     sound, silence, frames, words, nothing = (worker._read_clip(pipe) for _ in range(5))
     np.testing.assert_array_equal(sound.samples, samples)
-    assert (sound.rate_hz, silence.samples.shape, frames.times_s, words, nothing) == (8000, (2, 0), (0.5, 1.0), Words("grüße"), None)
+    assert (sound.rate_hz, silence.samples.shape, frames.times_s, words, nothing) == (
+        8000,
+        (2, 0),
+        (0.5, 1.0),
+        Words("grüße"),
+        None,
+    )
     np.testing.assert_array_equal(frames.pixels, pixels)
     worker._send(pipe, {"is": "sound", "shape": [2, 3], "rate_hz": 1}, b"short")
     pipe.seek(-5, io.SEEK_END)

@@ -212,7 +212,9 @@ def test_threads_of_one_process_wait_for_each_other(tmp_path):
 
 
 @settings(max_examples=25, deadline=None)
-@given(batches=st.lists(st.lists(st.text(max_size=3), max_size=5, unique=True), max_size=30), asked=st.lists(st.text(max_size=3)))
+@given(
+    batches=st.lists(st.lists(st.text(max_size=3), max_size=5, unique=True), max_size=30), asked=st.lists(st.text(max_size=3))
+)
 def test_it_is_a_dictionary(tmp_path_factory, batches, asked):
     store, slow = Store(tmp_path_factory.mktemp("store")), {}
     for number, keys in enumerate(batches):
