@@ -108,8 +108,6 @@ def _codes(split: "pd.Series[str]") -> "np.ndarray[tuple[int], np.dtype[np.int8]
 def _rows(located: Located, asked: Iterable[str], column: str) -> Ints:
     """Ids of any kind -> rows of the items."""
     index, names = pd.Index(located.ids, dtype=object), pd.Index(np.asarray(asked, dtype=object), dtype=object)
-    if not index.is_unique:
-        raise GraphError("two items have one id", given=index[index.duplicated()][0], todo="give each item an id of its own")
     rows = index.get_indexer(names).astype(np.int64)
     if (rows < 0).any():
         unknown = str(names[int((rows < 0).argmax())])
@@ -176,7 +174,7 @@ def _content(content: Mapping[str, str], located: Located, ids: Mapping[str, Str
     if not content:
         return {}
     hashes = pd.Series(content, dtype=object).reindex(pd.Index(located.ids, dtype=object))
-    found = hashes.where(hashes.notna(), "").to_numpy(dtype=object)
+    found = hashes.where(hashes.notna(), "").to_numpy(dtype=object, copy=True)
     span = (~np.isnan(located.start_s)) & (found != "")
     starts, ends = located.start_s[span].astype(str).astype(object), located.end_s[span].astype(str).astype(object)
     found[span] = found[span] + "@" + starts + "-" + ends

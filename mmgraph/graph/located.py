@@ -31,8 +31,11 @@ class Located:
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> "Located":
-        """Raises GraphError where a parent is no item."""
+        """Raises GraphError where two items have one id, or a parent is no item."""
         items = catalogue.items
+        if items["id"].duplicated().any():
+            twice = items.loc[items["id"].duplicated(), "id"].iloc[0]
+            raise GraphError("two items have one id", given=twice, todo="give each item an id of its own")
         codes, kinds = pd.factorize(items["kind"].to_numpy(dtype=object))
         ids = items["id"].to_numpy(dtype=object)
         return cls(

@@ -7,18 +7,20 @@ import pandas as pd
 
 from mmgraph.errors import LeakError
 from mmgraph.graph.contract import Edges, Graph, Labels
-from mmgraph.graph.merge import pair_keys
+from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.make import between_same, first_held_out, held_out
 from mmgraph.split.pairs import groups, keys, same_content, units
-from mmgraph.types import Ints, Relation
+from mmgraph.types import Bools, Ints, Relation
 
 # built from features alone: what is alike is no statement of a link
 _FROM_FEATURES = frozenset({"similar"})
 _REPEATED_SHARE, _REPEATED_LINKS = 0.5, 5
 # "label through a link": every item has one partner, and the partners tell the classes apart
 _ONE_PARTNER, _PURITY, _ITEMS_A_PARTNER, _PARTNERS_A_CLASS = 0.99, 0.99, 2.0, 3.0
+_ORDER = (("valid", "train"), ("test", "train"), ("test", "valid"))
+_HIDE = "leave held-out links out of what is seen"
 _LABELLED_LINKED, _SHARED, _MAJORITY = 0.5, 0.5, 0.9
 
 
@@ -30,21 +32,29 @@ def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> 
     """
     settings = settings or SplitSettings()
     for link_split in split.links.values():
-        _partition(str(link_split.relation), {"train": link_split.train, "valid": link_split.valid, "test": link_split.test})
+        _partition(str(link_split.relation), _parts(link_split))
         _link_visible(split.visible, link_split)
         _told_twice(graph, link_split)
         _other_relation(split.visible, link_split)
     if settings.links.method == "time":
         _future(split)
     for label_split in split.labels.values():
-        _partition(
-            label_split.labels.target, {"train": label_split.train, "valid": label_split.valid, "test": label_split.test}
-        )
+        _partition(label_split.labels.target, _parts(label_split))
         _label_visible(split.visible, label_split)
         _same_content(graph, label_split)
         if settings.labels.group == "parent":
             _straddle(graph, label_split)
         _label_through_link(split.visible, label_split)
+
+
+def _parts(split: LinkSplit | LabelSplit) -> dict[str, Ints]:
+    return {"train": split.train, "valid": split.valid, "test": split.test}
+
+
+def _separate(numbers: Ints, parts: Mapping[str, Ints]) -> bool:
+    """Whether no number is in two parts; the quick look before it is told which."""
+    distinct = [pd.unique(numbers[part]) for part in parts.values()]
+    return len(pd.unique(np.concatenate(distinct))) == sum(map(len, distinct))
 
 
 def _partition(target: str, parts: Mapping[str, Ints]) -> None:
@@ -64,7 +74,7 @@ def _link_visible(visible: Graph, split: LinkSplit) -> None:
     if seen is None:
         return
     hidden = split.edges.take(held_out(split))
-    shown = np.isin(keys(visible, hidden), keys(visible, seen))
+    shown = among(keys(visible, hidden), keys(visible, seen))
     if shown.any():
         raise LeakError(
             f"a leak: {_count(shown)} of {split.relation} visible", given=_link(visible, hidden, shown), todo=_HIDE
@@ -72,20 +82,17 @@ def _link_visible(visible: Graph, split: LinkSplit) -> None:
     if split.relation.source != split.relation.target:
         return
     turned = pair_keys(seen.target, seen.source, visible.count(split.relation.target))
-    shown = np.isin(keys(visible, hidden), turned)
+    shown = among(keys(visible, hidden), turned)
     if shown.any():
         wrong = f"a leak: {_count(shown)} of {split.relation} visible in reverse"
         raise LeakError(wrong, given=_link(visible, hidden, shown), todo="keep both directions of a pair on one side")
 
 
-_HIDE = "leave held-out links out of what is seen"
-
-
-def _count(mask: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> str:
+def _count(mask: Bools) -> str:
     return f"{int(mask.sum())} held-out link{'s' if mask.sum() > 1 else ''}"
 
 
-def _link(graph: Graph, edges: Edges, chosen: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> str:
+def _link(graph: Graph, edges: Edges, chosen: Bools) -> str:
     first = int(chosen.argmax())
     source = graph.ids[edges.relation.source][edges.source[first]]
     return f"{source} -> {graph.ids[edges.relation.target][edges.target[first]]}"
@@ -94,10 +101,12 @@ def _link(graph: Graph, edges: Edges, chosen: "np.ndarray[tuple[int], np.dtype[n
 def _told_twice(graph: Graph, split: LinkSplit) -> None:
     """The same pair, the pair in reverse, or the pair of copies of the same files, in two parts."""
     exact, same = keys(graph, split.edges), units(graph, split.edges)
-    parts = {"train": split.train, "valid": split.valid, "test": split.test}
-    for name, known in (("valid", "train"), ("test", "train"), ("test", "valid")):
+    parts = _parts(split)
+    if _separate(same, parts):  # and so is what is exactly the same
+        return
+    for name, known in _ORDER:
         for numbers, what in ((exact, "the same pair"), (same, "a copy of the pair, or its reverse")):
-            repeated = np.isin(numbers[parts[name]], numbers[parts[known]])
+            repeated = among(numbers[parts[name]], numbers[parts[known]])
             if repeated.any():
                 hidden = split.edges.take(parts[name])
                 wrong = f"a leak: {split.relation} has {what} in {known} and {name}"
@@ -160,9 +169,11 @@ def _straddle(graph: Graph, split: LabelSplit) -> None:
 
 def _apart(graph: Graph, split: LabelSplit, number: Ints, what: str, todo: str) -> None:
     """No two parts have items of one number."""
-    parts = {"train": split.train, "valid": split.valid, "test": split.test}
-    for name, known in (("valid", "train"), ("test", "train"), ("test", "valid")):
-        both = np.isin(number[parts[name]], number[parts[known]])
+    parts = _parts(split)
+    if _separate(number, parts):
+        return
+    for name, known in _ORDER:
+        both = among(number[parts[name]], number[parts[known]])
         if both.any():
             one = parts[name][int(both.argmax())]
             other = parts[known][int((number[parts[known]] == number[one]).argmax())]
@@ -210,8 +221,8 @@ def _tells(split: LabelSplit, item: Ints, partner: Ints) -> bool:
     partners = len(np.unique(partner))
     if partners > _PARTNERS_A_CLASS * len(split.labels.classes) or len(item) < _ITEMS_A_PARTNER * partners:
         return False
-    hidden = np.isin(item, np.concatenate([split.valid, split.test]))
-    shared = np.isin(partner[hidden], partner[np.isin(item, split.train)])
+    hidden = among(item, np.concatenate([split.valid, split.test]))
+    shared = among(partner[hidden], partner[among(item, split.train)])
     if shared.sum() < _SHARED * len(shared):
         return False
     table = pd.crosstab(partner, values[item]).to_numpy()

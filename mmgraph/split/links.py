@@ -120,10 +120,24 @@ def _unit_times(graph: Graph, edges: Edges) -> Times:
 
 
 def _moments(times: Times, settings: LinkSplitSettings) -> tuple[float, float]:
-    """From when links are valid, and from when they are test (infinity where nothing is to be)."""
-    ordered, count = np.sort(times), len(times)
-    num_test = max(round(count * settings.test), 1) if settings.test else 0
-    num_valid = max(round(count * settings.valid), 1) if settings.valid else 0
-    ends = [count - num_test - num_valid, count - num_test]
-    valid_from, test_from = (float(ordered[max(end, 0)]) if end < count else np.inf for end in ends)
-    return valid_from, test_from
+    """From when links are valid, and from when they are test (infinity where nothing is to be).
+
+    Of the moments that there are, those that hold out numbers of links nearest to the shares.
+    """
+    moments, counts = np.unique(times, return_counts=True)
+    splits = 1 + (settings.valid > 0) + (settings.test > 0)
+    if len(moments) < splits:
+        todo = "take split.links.method: random"
+        raise SplitError(
+            "links have fewer moments than a split by time needs", given=f"{len(moments)} for {splits}", todo=todo
+        )
+    held = np.cumsum(counts[::-1])[::-1]  # links from each moment on
+    last = len(moments)
+    if settings.test:
+        first = splits - 1  # one moment for train, one for valid
+        last = first + int(np.abs(held[first:] - len(times) * settings.test).argmin())
+    test_from = float(moments[last]) if settings.test else np.inf
+    if not settings.valid:
+        return test_from, test_from
+    wanted = len(times) * (settings.valid + settings.test)
+    return float(moments[1 + int(np.abs(held[1:last] - wanted).argmin())]), test_from

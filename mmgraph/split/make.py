@@ -9,7 +9,7 @@ import numpy as np
 
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Edges, Graph, Labels
-from mmgraph.graph.merge import pair_keys
+from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.labels import split_labels
@@ -125,11 +125,11 @@ def between_same(graph: Graph, edges: Edges, others: Edges) -> Bools | None:
     found = np.zeros(len(edges), bool)
     comparable = False
     if (mine.source, mine.target) == (theirs.source, theirs.target):
-        found |= np.isin(keys(graph, edges), keys(graph, others))
+        found |= among(keys(graph, edges), keys(graph, others))
         comparable = True
     if (mine.source, mine.target) == (theirs.target, theirs.source):
         turned = pair_keys(others.target, others.source, graph.count(mine.target))
-        found |= np.isin(keys(graph, edges), turned)
+        found |= among(keys(graph, edges), turned)
         comparable = True
     return found if comparable else None
 

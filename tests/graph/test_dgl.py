@@ -107,7 +107,9 @@ def test_a_placeholder_says_what_is_missing(package, monkeypatch):
     (package / "graphbolt" / "base.py").write_text("")
     assert ours.why_not([str(package)], "9.9.9") is None
     finder = next(one for one in sys.meta_path if isinstance(one, ours._Finder))
-    module = finder.find_spec("dgl.graphbolt", ["nowhere"]).loader.create_module(finder.find_spec("dgl.graphbolt", ["nowhere"]))
+    module = finder.find_spec("dgl.graphbolt", ["nowhere"]).loader.create_module(
+        finder.find_spec("dgl.graphbolt", ["nowhere"])
+    )
     with pytest.raises(ours.GraphBoltUnavailableError, match="dgl.graphbolt.DataLoader cannot be used: this DGL has no"):
         module.DataLoader()
     assert not hasattr(module, "__file__")

@@ -1,0 +1,140 @@
+from collections import Counter
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmgraph.errors import SplitError
+from mmgraph.settings import LabelSplitSettings, SplitSettings
+from mmgraph.split.leaks import check
+from mmgraph.split.make import make
+
+
+def asked(**more):
+    return SplitSettings(labels=LabelSplitSettings(**more))
+
+
+def split_of(made, settings, seed=0, field=("s", "c")):
+    split = make(made, [], [field], settings, seed)
+    return split.labels[".".join(field)], split
+
+
+def parts(split):
+    return {"train": split.train.tolist(), "valid": split.valid.tolist(), "test": split.test.tolist()}
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 11)), min_size=20, max_size=60),
+    st.sampled_from([{"k": 1}, {"k": 3}, {"method": "fraction", "fraction": 0.3}, {"group": "none"}, {"valid": 0.0}]),
+    st.integers(0, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_parts_are_disjoint_repeatable_and_groups_never_straddle(graph, items, more, seed):
+    values, parent = zip(*items, strict=True)
+    made = graph({"s": len(items), "v": 12}, labels={"s.c": values}, parent={"s": parent})
+    before = made.labels["s", "c"].values.copy()
+    asking = asked(**more)
+    try:
+        one, split = split_of(made, asking, seed)
+    except SplitError:
+        return
+    assert parts(split_of(made, asking, seed)[0]) == parts(one)
+    everything = list(chain(*parts(one).values()))
+    assert len(set(everything)) == len(everything)
+    assert all(values[item] >= 0 for item in everything)
+    assert len(one.train) > 0
+    assert len(one.test) > 0
+    assert bool(len(one.valid)) == (asking.labels.valid > 0)
+    if asking.labels.group == "parent":
+        sides = [{parent[item] for item in positions} - {-1} for positions in (one.train, one.valid, one.test)]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+        left = set(np.flatnonzero(before >= 0)) - set(everything)
+        assert all(parent[item] in sides[0] for item in left)
+    else:
+        assert len(everything) == (before >= 0).sum()
+    per_class = Counter(values[item] for item in one.train)
+    assert set(per_class) == set(range(len(made.labels["s", "c"].classes)))
+    if asking.labels.method == "per_class":
+        assert max(per_class.values()) <= asking.labels.k
+    assert (made.labels["s", "c"].values == before).all()
+    shown = split.visible.labels["s", "c"].values
+    assert np.flatnonzero(shown >= 0).tolist() == one.train.tolist()
+    check(made, split, asking)
+
+
+def test_k_of_each_class_from_parents_of_their_own(graph):
+    values = np.repeat(np.arange(3), 40)  # ten parents a class, four items each
+    parent = np.arange(120) // 4
+    one, _ = split_of(graph({"s": 120, "v": 30}, labels={"s.c": values}, parent={"s": parent}), asked(k=3))
+    assert Counter(values[one.train]) == {0: 3, 1: 3, 2: 3}
+    assert len(set(parent[one.train])) == 9
+    assert len(one.valid) == 3 * 2 * 4
+    assert len(one.test) == 3 * 5 * 4
+
+
+def test_few_parents_leave_one_to_ask(graph):
+    values, parent = np.repeat([0, 1], 12), np.arange(24) // 6  # two parents a class
+    one, _ = split_of(graph({"s": 24, "v": 4}, labels={"s.c": values}, parent={"s": parent}), asked(k=3, valid=0.0))
+    assert Counter(values[one.train]) == {0: 3, 1: 3}
+    assert Counter(values[one.test]) == {0: 6, 1: 6}
+
+
+def test_a_fraction_takes_whole_parents_first(graph):
+    values, parent = np.repeat([0, 1], 40), np.arange(80) // 4
+    settings = asked(method="fraction", fraction=0.2)
+    one, _ = split_of(graph({"s": 80, "v": 20}, labels={"s.c": values}, parent={"s": parent}), settings)
+    assert Counter(values[one.train]) == {0: 8, 1: 8}
+    assert len(set(parent[one.train])) == 4
+
+
+def test_copies_are_a_group_and_join_parents(graph):
+    count = 40
+    values = np.arange(count) % 2
+    content = [f"h{i // 4}" if i < 20 else "" for i in range(count)]
+    parent = [i // 2 for i in range(count)]
+    made = graph({"s": count, "v": 20}, labels={"s.c": values}, parent={"s": parent}, content={"s": content})
+    for seed in range(5):
+        one, split = split_of(made, asked(k=2), seed)
+        side = {item: name for name, positions in parts(one).items() for item in positions}
+        for start in range(0, 20, 4):
+            assert len({side[i] for i in range(start, start + 4) if i in side}) <= 1
+        check(made, split)
+
+
+def test_given_is_honoured(graph):
+    made = graph({"s": 6}, labels={"s.c": [0, 1, 0, 1, -1, 0]}, splits={"s.c": [0, -1, 1, 2, -1, 2]})
+    assert parts(split_of(made, asked(method="given"))[0]) == {"train": [0, 1], "valid": [2], "test": [3, 5]}
+    with pytest.raises(SplitError, match=r"the table gives no split of s.c; fill labels.split"):
+        split_of(graph({"s": 4}, labels={"s.c": [0, 1, 0, 1]}), asked(method="given"))
+    with pytest.raises(SplitError, match=r"s.c has no valid label; given: 4 labels"):
+        split_of(graph({"s": 4}, labels={"s.c": [0, 1, 0, 1]}, splits={"s.c": [0, 0, 2, 2]}), asked(method="given"))
+    with pytest.raises(SplitError, match=r"a class has no training label: c1 of s.c"):
+        split_of(graph({"s": 4}, labels={"s.c": [0, 1, 0, 1]}, splits={"s.c": [0, 1, 2, 2]}), asked(method="given"))
+
+
+def test_what_cannot_be_split(graph):
+    few = graph({"s": 9}, labels={"s.c": [0, 0, 0, 0, 0, 1, 1, 1, -1]})
+    with pytest.raises(SplitError, match=r"too few labels to train and ask: class c1 of s.c; given: 3 for 3 \+ 1; label more"):
+        split_of(few, asked(k=3))
+    together = graph({"s": 8, "v": 2}, labels={"s.c": [0] * 4 + [1] * 4}, parent={"s": [0] * 4 + [1] * 4})
+    with pytest.raises(SplitError, match=r"no item is left to ask about class c0 of s.c; given: group: parent; .*group: none"):
+        split_of(together, asked(k=2))
+    with pytest.raises(SplitError, match=r"no item has a label of this field; given: s.d; did you mean s.c\?"):
+        split_of(few, asked(), field=("s", "d"))
+    with pytest.raises(SplitError, match=r"s.c has one value, nothing to tell apart; given: c0"):
+        split_of(graph({"s": 3}, labels={"s.c": [0, 0, -1]}), asked())
+    for more, wrong in (
+        ({"k": 0}, r"split.labels.k counts labels of a class; given: 0"),
+        ({"method": "fraction", "fraction": 1.0}, r"split.labels.fraction is a share; given: 1.0"),
+        ({"valid": 1.0}, r"split.labels.valid is a share; given: 1.0"),
+    ):
+        with pytest.raises(SplitError, match=wrong):
+            split_of(few, asked(**more))
+
+
+def test_no_groups_is_said(graph):
+    made = graph({"s": 8, "v": 2}, labels={"s.c": [0] * 4 + [1] * 4}, parent={"s": [0] * 4 + [1] * 4})
+    _, split = split_of(made, asked(k=2, group="none"))
+    assert split.notes == ("items of one parent may stand on both sides of the split (split.labels.group: none)",)
