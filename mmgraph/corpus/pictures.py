@@ -30,7 +30,7 @@ def picture(canvas: Canvas, shot: Shot, video: Video, chance: np.random.Generato
     value = value + texture(shot.look, value.shape, chance)
     value *= 1 - video.vignette * np.clip((x - 0.5) ** 2 + (y - 0.5) ** 2, 0, 0.5)
     hue = np.clip(shot.palette.hue + video.hue_shift + 16 * (figure - 0.5), 18, 342)
-    pixels = _rgb(hue, shot.palette.saturation, np.clip(value, 0.04, 1.0))
+    pixels = _rgb(hue, shot.palette.saturation, np.clip(value, 0.1, 1.0))
     warmth = 0.16 * (mood.valence - 0.5)
     pixels *= np.array([1 + warmth, 1, 1 - warmth], dtype=np.float32)
     return np.clip(pixels * 255, 0, 255).astype(np.uint8)
@@ -91,7 +91,7 @@ def texture(look: int | None, shape: tuple[int, int], chance: np.random.Generato
     phase = chance.uniform(0, 6)
     if look == 2:  # a lattice of small points
         return np.where((np.hypot((x + phase) % 8 - 4, (y + phase) % 8 - 4) < 2), 0.13, -0.03).astype(np.float32)
-    return (0.07 * np.sign(np.sin((x + y + phase) * 2 * np.pi / 6))).astype(np.float32)  # hatching
+    return (0.08 * np.sin((x + y + phase) * 2 * np.pi / 8)).astype(np.float32)  # hatching
 
 
 def _blobs(shape: tuple[int, int], size: int, chance: np.random.Generator) -> Floats:

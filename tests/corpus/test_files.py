@@ -22,6 +22,12 @@ def _rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="module")
+def decoded(corpus, truth):
+    """Every frame of every whole video, at half the size."""
+    return [_decoded(corpus / video.path)[:, ::2, ::2].astype(np.int16) for video in truth.videos]
+
+
 def _decoded(path):
     with av.open(str(path)) as file:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
@@ -136,20 +142,18 @@ def test_shot_detection_finds_the_cuts_also_in_busy_motion(corpus, truth):
     assert invented <= 1
 
 
-def test_mood_shows_in_brightness_and_motion(corpus, truth):
+def test_mood_shows_in_brightness_and_motion(decoded, truth):
     """The brightest of the glad and sad, and the busiest of the calm and excited, by the plainest statistics."""
     brightness, motion = [], []
-    for video in truth.videos:
-        frames = _decoded(corpus / video.path)[:, ::2, ::2].astype(np.int16)
+    for frames in decoded:
         brightness.append(frames.max(axis=3).mean())
         motion.append(np.median(np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))))
     assert np.corrcoef(brightness, [video.mood.valence for video in truth.videos])[0, 1] > 0.8
     assert np.corrcoef(motion, [video.mood.arousal for video in truth.videos])[0, 1] > 0.8
 
 
-def test_next_shot_does_not_look_like_this_one(corpus, truth):
-    for video in truth.videos:
-        frames = _decoded(corpus / video.path).astype(np.float32)
+def test_next_shot_does_not_look_like_this_one(decoded, truth):
+    for video, frames in zip(truth.videos, decoded, strict=True):
         middles = [frames[round((shot.start_s + shot.end_s) * 5)] for shot in video.shots]
         for shot, (before, after) in zip(video.shots, itertools.pairwise(middles), strict=False):
             inside = np.abs(frames[round(shot.end_s * 10) - 1] - before).mean()
