@@ -75,7 +75,9 @@ class ContrastiveWeights:
         """The model on ``device``; two encoders of the same weights share one. Raises EncoderError."""
         found = _LOADED.get((self, device))
         if found is None:
-            found = _LOADED[self, device] = weights.bring(self.shown, functools.partial(_load, self, device))
+            found = _LOADED[self, device] = weights.bring(
+                self.shown, functools.partial(_load, self, device), hub=not self.model.startswith("local-dir:")
+            )
         return found
 
     def revision(self) -> str:

@@ -8,7 +8,7 @@ import torch
 
 from mmgraph.errors import EncoderError
 from mmgraph.types import Floats
-from mmgraph_encoders.weights import bring
+from mmgraph_encoders.weights import bring, folder_of
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,9 @@ def loaded(factory: Any, model: str, revision: str | None, device: str) -> tuple
     """
     _log.info("loading %s", model)
     network, report = bring(
-        model, lambda: factory.from_pretrained(model, revision=revision, output_loading_info=True, dtype=torch.float32)
+        model,
+        lambda: factory.from_pretrained(model, revision=revision, output_loading_info=True, dtype=torch.float32),
+        hub=folder_of(model) is None,
     )
     lost = sorted(key for key in report["missing_keys"] if "position_ids" not in key)
     invented = [key for key in lost if "pooler" not in key.lower()]
@@ -36,7 +38,11 @@ def loaded(factory: Any, model: str, revision: str | None, device: str) -> tuple
 
 def part(name: str, factory: Any, model: str, revision: str | None, **settings: Any) -> Any:
     """A tokenizer or processor of the same weights; ``name`` says which in the error."""
-    return bring(f"{name} of {model}", lambda: factory.from_pretrained(model, revision=revision, **settings))
+    return bring(
+        f"{name} of {model}",
+        lambda: factory.from_pretrained(model, revision=revision, **settings),
+        hub=folder_of(model) is None,
+    )
 
 
 def pooled(output: Any, *, has_pooler: bool = True, otherwise: Literal["first", "mean"] = "first") -> torch.Tensor:

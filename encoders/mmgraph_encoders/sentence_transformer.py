@@ -50,7 +50,8 @@ class SentenceTransformer(Encoder):
         if self._tokenizer.pad_token is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         network, _ = loaded(AutoModel, self.model, self.revision, device)
-        self._max_tokens = min(self.max_tokens, self._tokenizer.model_max_length)
+        positions = getattr(network.config, "max_position_embeddings", None) or self.max_tokens
+        self._max_tokens = min(self.max_tokens, self._tokenizer.model_max_length, positions)
         self._commit = weights.revision_of(self.model, self.revision)
         self._network, self._device = network, device
 

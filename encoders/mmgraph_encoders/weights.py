@@ -129,9 +129,14 @@ def quiet() -> Iterator[None]:
         _log.debug("%s", one.message)
 
 
-def bring(name: str, load: Callable[[], Any]) -> Any:
-    """Run a library's loader quietly; anything it raises becomes an EncoderError that names the weights."""
+def bring(name: str, load: Callable[[], Any], *, hub: bool = False) -> Any:
+    """Run a library's loader quietly; anything it raises becomes an EncoderError that names the weights.
+
+    hub: the weights are named by a hub id; where the hub is closed the library is kept from asking it about what is cached.
+    """
     try:
+        if hub:
+            hub_closed()
         with quiet():
             return load()
     except EncoderError:

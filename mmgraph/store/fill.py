@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mmgraph.catalogue.contract import Unread
-from mmgraph.catalogue.walk import KIND_OF
+from mmgraph.catalogue.kinds import KIND_OF
 from mmgraph.encode.contract import Encoder
 from mmgraph.errors import EncoderError, MediaError
 from mmgraph.media.clip import Clip, Source

@@ -1,7 +1,9 @@
 """The real loading code on tiny models with random weights, written here as a folder holds them."""
 
 import json
+import shutil
 
+import huggingface_hub.constants
 import numpy as np
 import pytest
 import torch
@@ -12,6 +14,7 @@ from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Frames, Sound, Words
 from mmgraph.settings import Component
 from mmgraph.testing import awkward_clips, check_encoder
+from mmgraph_encoders import weights
 
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -47,6 +50,13 @@ def test_a_text_transformer_keeps_every_promise(bert, pooling):
     check_encoder(made, awkward_clips("text")[:1] + awkward_clips("text")[2:])
 
 
+def test_a_text_longer_than_the_model_can_read_is_cut(bert):
+    made = encoder("sentence_transformer", model=bert)  # asks for 256 tokens of a model that knows 64 positions
+    assert "64 tokens" in made.card.input
+    vectors = made.encode([Words("word " * some) for some in (62, 63, 500)])
+    np.testing.assert_allclose(vectors[1:], vectors[[0, 0]], atol=1e-5)
+
+
 def test_pooling_is_that_of_a_loop(bert):
     network = transformers.AutoModel.from_pretrained(bert, add_pooling_layer=False).eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(bert)
@@ -62,6 +72,26 @@ def test_pooling_is_that_of_a_loop(bert):
         np.testing.assert_allclose(made.encode([Words(text) for text in texts]), vectors, atol=1e-5)
     prefixed = encoder("sentence_transformer", model=bert, prefix="passage : ", normalise=False)
     np.testing.assert_allclose(prefixed.encode([Words("a man is eating a word .")]), expected["mean"][1:], atol=1e-5)
+
+
+def test_a_hub_id_loads_from_the_cache_where_the_hub_is_closed(bert, tmp_path, monkeypatch):
+    repository = tmp_path / "models--some--bert"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("c0ffee" * 6 + "cafe")
+    shutil.copytree(bert, repository / "snapshots" / ("c0ffee" * 6 + "cafe"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("mmgraph_encoders.weights._ask", lambda endpoint: "refused")
+    weights.hub_closed.cache_clear()
+    made = encoder("sentence_transformer", model="some/bert")
+    assert huggingface_hub.constants.HF_HUB_OFFLINE  # so that nothing asked the hub about what is here
+    assert (made.card.weights, made.card.revision) == ("some/bert", "c0ffee" * 6 + "cafe")
+    expected = encoder("sentence_transformer", model=bert).encode([Words("a man")])
+    np.testing.assert_array_equal(made.encode([Words("a man")]), expected)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    weights.hub_closed.cache_clear()
 
 
 def test_settings_that_change_vectors_change_the_key(bert):
