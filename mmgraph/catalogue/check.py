@@ -58,7 +58,7 @@ def _refuse(wrong: Bools, table: Table | Stack, column: str, what: str, value: S
 def _items(stack: Stack, root: Path) -> pd.DataFrame:
     frame = stack.frame
     if frame.empty:
-        raise CatalogueError("there are no items", given=root, todo="check catalogue.root; supported files: docs/formats.md")
+        raise CatalogueError("there are no items", given=root, todo="check catalogue.root, and that items.csv has rows")
     frame = frame[list(ITEM_COLUMNS)].copy()
     for column in ("id", "kind"):
         _no_gaps(frame, stack, column)
@@ -123,7 +123,7 @@ def _segments(frame: pd.DataFrame, stack: Stack) -> None:
     for column, what in (
         ("parent", "a segment needs a parent"),
         ("start_s", "a segment needs a start"),
-        ("end_s", "... an end"),
+        ("end_s", "a segment needs an end"),
     ):
         lacking = segment & frame[column].isna().to_numpy()
         _refuse(lacking, stack, column, what, frame["id"].to_numpy(), "give parent, start_s and end_s")

@@ -27,8 +27,8 @@ def examine(path: Path, kind: str, settings: MediaSettings) -> dict[str, Any]:
         _check_kind(path, kind, info)
         if kind == "video":
             return {"duration_s": info.duration_s, "pieces": _pieces(path, info, settings)}
-        if kind == "music":  # a still or a text was read whole by the probe
-            decode(Source(str(path), path), "audio", settings)
+        if kind == "music" or info.has_video:  # a still or a text was read whole by the probe
+            decode(Source(str(path), path), "audio" if kind == "music" else "image", settings)
         return {"duration_s": info.duration_s, "pieces": []}
     except MediaError as error:
         return {"reason": error.wrong}

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, Catalogue, Unread
+from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, MEDIA_KINDS, Catalogue, Unread
+from mmgraph.catalogue.kinds import KIND_OF
 from mmgraph.errors import CatalogueError, MediaError, NothingLeft, SettingsError
 from mmgraph.files import sha256
 from mmgraph.media.cache import Remembered
@@ -22,7 +23,6 @@ from mmgraph.progress import Bar
 from mmgraph.settings import MediaSettings, plain
 
 _log = logging.getLogger(__name__)
-_EXAMINED = ("video", "image", "music", "text")
 _HASHERS = 4
 
 
@@ -33,6 +33,7 @@ def cut(catalogue: Catalogue, settings: MediaSettings, cache: Path | None = None
     in which answers are kept, so that a second run decodes nothing. Raises NothingLeft where no item with content is left.
     """
     _check(settings)
+    _speak_of_others(catalogue)
     answers = _answers(catalogue, settings, cache)
     unread = _unread(catalogue, answers)
     left = catalogue.without(unread) if unread else catalogue
@@ -54,14 +55,24 @@ def _check(settings: MediaSettings) -> None:
 
 
 def _media(catalogue: Catalogue) -> pd.DataFrame:
+    """Items with a file to decode; ``as``: the kind that the file is examined as, for a segment by its ending."""
     items = catalogue.items
-    return items[items["kind"].isin(_EXAMINED) & items["path"].notna() & items["text"].isna()]
+    media = items[items["kind"].isin(MEDIA_KINDS) & items["path"].notna() & items["text"].isna()]
+    endings = (KIND_OF.get(Path(path).suffix.lower(), "video") for path in media["path"])
+    pairs = zip(media["kind"], endings, strict=True)
+    return media.assign(**{"as": [ending if kind == "segment" else kind for kind, ending in pairs]})
+
+
+def _speak_of_others(catalogue: Catalogue) -> None:
+    items = catalogue.items
+    for kind in items.loc[items["path"].notna() & ~items["kind"].isin(MEDIA_KINDS), "kind"].unique():
+        _log.warning("items of kind %s have files that are not decoded; kinds that are: %s", kind, ", ".join(MEDIA_KINDS))
 
 
 def _answers(catalogue: Catalogue, settings: MediaSettings, cache: Path | None) -> dict[tuple[str, str], dict[str, Any]]:
     """(path, kind) -> what ``examine`` says, from the cache or from the worker processes."""
     media = _media(catalogue)
-    pairs = list(dict.fromkeys(zip(media["path"], media["kind"], strict=True)))
+    pairs = list(dict.fromkeys(zip(media["path"], media["as"], strict=True)))
     digests = _digests([path for path, _ in pairs], cache, "reading files")
     found: dict[tuple[str, str], dict[str, Any]] = {}
     waiting: dict[str, list[tuple[str, str]]] = {}
@@ -108,10 +119,18 @@ def _how(kind: str, settings: MediaSettings) -> str:
 
 def _unread(catalogue: Catalogue, answers: Mapping[tuple[str, str], dict[str, Any]]) -> tuple[Unread, ...]:
     media = _media(catalogue)
-    rows = zip(media["id"], media["path"], media["kind"], strict=True)
-    return tuple(
-        Unread(name, path, reason) for name, path, kind in rows if (reason := answers[path, kind].get("reason")) is not None
-    )
+    starts = media["start_s"].where(media["kind"] == "segment")
+    rows = zip(media["id"], media["path"], media["as"], starts, strict=True)
+    reasons = ((name, path, _reason(answers[path, kind], start)) for name, path, kind, start in rows)
+    return tuple(Unread(name, path, reason) for name, path, reason in reasons if reason)
+
+
+def _reason(answer: Mapping[str, Any], start_s: float) -> str:
+    """Why an item cannot be used; empty where it can be."""
+    if "reason" in answer:
+        return str(answer["reason"])
+    end_s = answer["duration_s"]
+    return f"it starts at {start_s:g} s, and the file ends at {end_s:g} s" if 0 < end_s <= start_s else ""
 
 
 def _something_left(before: Catalogue, after: Catalogue) -> None:

@@ -38,8 +38,8 @@ def merge_and_divide(cuts_s: Sequence[float], duration_s: float, min_s: float, m
     A shot shorter than ``min_s`` is joined to the next (the last one to the one before); a shot longer than ``max_s`` is
     divided evenly into as few pieces as possible. ``max_s`` always holds; ``min_s`` gives way where both cannot.
 
-    >>> merge_and_divide([3.0, 3.5], 26.0, 2.0, 10.0)
-    [(0.0, 3.0), (3.0, 10.666666666666666), (10.666666666666666, 18.333333333333332), (18.333333333333332, 26.0)]
+    >>> merge_and_divide([3.0, 3.5], 19.0, 2.0, 10.0)
+    [(0.0, 3.0), (3.0, 11.0), (11.0, 19.0)]
     """
     if duration_s <= 0:
         return []

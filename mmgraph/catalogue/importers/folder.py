@@ -11,6 +11,7 @@ import pandas as pd
 
 from mmgraph.catalogue.bring import Brought, read_root
 from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, Catalogue, Importer
+from mmgraph.catalogue.kinds import KIND_OF
 from mmgraph.catalogue.tables import Table
 from mmgraph.catalogue.walk import Found, walk
 from mmgraph.errors import CatalogueError
@@ -37,7 +38,7 @@ class Folder(Importer):
         brought = read_root(self.root)
         walked = walk(self.root)
         if brought.items is None and not walked.files:
-            todo = "supported endings: docs/formats.md"
+            todo = f"endings that are read: {' '.join(KIND_OF)}"
             raise CatalogueError("there is no media file and no items.csv", given=self.root, todo=todo)
         brought, files = _claimed(brought, walked.files)
         tables = [self._folders(files), self._files(files), *([brought.items] if brought.items else [])]

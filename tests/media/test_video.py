@@ -1,0 +1,144 @@
+"""Frames at asked times, by decord and by PyAV alike."""
+
+import numpy as np
+import pytest
+from media_made import grey, turn, write_video
+
+from mmgraph.errors import MediaError
+from mmgraph.media import video
+from mmgraph.media.clip import Frames, Source, Span
+from mmgraph.media.container import timeline
+from mmgraph.media.decode import decode, probe
+from mmgraph.media.video import Video, fitted, nearest
+from mmgraph.settings import MediaSettings
+
+SETTINGS = MediaSettings()
+CONTAINERS = ["plain.mp4", "plain.mkv", "plain.ts", "plain.avi"]
+
+
+def shown(frames: Frames) -> list[int]:
+    """Which frame each picture is, by its grey (decoders give it one or two levels darker)."""
+    levels = np.array([grey(number) for number in range(50)])
+    return [int(np.abs(levels - value - 1).argmin()) for value in frames.pixels.mean((1, 2, 3))]
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("reader", ["decord", "av"])
+def test_the_frame_shown_is_within_half_a_frame_of_the_time(made, name, reader, monkeypatch):
+    if reader == "av":
+        monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    wanted = np.array([0.0, 0.31, 0.5, 0.81, 1.33, 1.9])
+    order = timeline(made / name).times_s
+    wanted = wanted + order[0]  # a transport stream begins with the lead-in of its sound
+    frames = Video(made / name).at(wanted)
+    assert np.abs(np.array(frames.times_s) - wanted).max() <= (0.021 if name != "plain.avi" else 0.061)
+    assert np.abs(np.array(shown(frames)) - np.searchsorted(order, np.array(frames.times_s) - 1e-6)).max() <= 1
+
+
+@pytest.mark.parametrize("name", ["plain.mp4", "plain.mkv"])
+def test_decord_is_the_reader_of_ordinary_files_and_agrees_with_pyav(made, name, monkeypatch):
+    wanted = np.linspace(0, 1.96, 9)
+    first = Video(made / name)
+    assert first._decord is not None
+    by_decord = first.at(wanted)
+    monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    by_av = Video(made / name).at(wanted)
+    assert by_decord.times_s == by_av.times_s
+    assert np.abs(by_decord.pixels.astype(int) - by_av.pixels).max() <= 3
+
+
+def test_a_whole_video_gives_evenly_spaced_frames(made):
+    clip = decode(Source("a", made / "silent.mp4"), "image", SETTINGS)
+    assert isinstance(clip, Frames)
+    assert clip.pixels.shape == (4, 48, 64, 3)
+    assert clip.pixels.dtype == np.uint8
+    np.testing.assert_allclose(clip.times_s, [0.25, 0.75, 1.25, 1.75], atol=0.0201)
+
+
+def test_a_span_gives_frames_from_inside_it_only(made):
+    clip = decode(Source("a", made / "silent.mp4", Span(0.8, 0.92)), "image", SETTINGS)
+    assert isinstance(clip, Frames)
+    np.testing.assert_allclose(clip.times_s, [0.80, 0.84, 0.88])
+    assert shown(clip) == [20, 21, 22]
+
+
+def test_one_frame(made):
+    clip = decode(Source("a", made / "one.mp4"), "image", SETTINGS)
+    assert isinstance(clip, Frames)
+    assert clip.pixels.shape[0] == 1
+    assert probe(made / "one.mp4").frames == 1
+    assert probe(made / "one.mp4").duration_s == pytest.approx(0.04)
+
+
+def test_a_span_behind_the_end(made):
+    with pytest.raises(MediaError, match=r"the pictures end at 2.00 s, before 5.00 s; given: .*silent.mp4"):
+        decode(Source("a", made / "silent.mp4", Span(5.0, 6.0)), "image", SETTINGS)
+
+
+@pytest.mark.parametrize("reader", ["decord", "av"])
+def test_turned_videos_come_upright(tmp_path, reader, monkeypatch):
+    def left_is_bright(_: int) -> np.ndarray:
+        pixels = np.zeros((48, 64, 3), np.uint8)
+        pixels[:, :32] = 220
+        return pixels
+
+    path = turn(write_video(tmp_path / "a.mp4", 5, picture=left_is_bright), tmp_path / "turned.mp4")
+    if reader == "av":
+        monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    for longest in (1024, 32):
+        (pixels,) = Video(path, longest).at(np.array([0.0])).pixels
+        assert pixels.shape == ((64, 48, 3) if longest == 1024 else (32, 24, 3))
+        half = len(pixels) // 2
+        assert pixels[: half - 2].mean() > 180  # a quarter clockwise: what was left is above
+        assert pixels[half + 2 :].mean() < 40
+
+
+def test_large_frames_are_shrunk(tmp_path):
+    path = write_video(tmp_path / "wide.mp4", 2, size=(1280, 64))
+    assert Video(path).at(np.array([0.0])).pixels.shape == (1, 51, 1024, 3)
+
+
+@pytest.mark.parametrize("reader", ["decord", "av"])
+def test_all_frames_in_blocks(made, reader, monkeypatch):
+    monkeypatch.setattr(video, "_BLOCK", 16)
+    if reader == "av":
+        monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    blocks = list(Video(made / "plain.mkv", 32).blocks())
+    assert [len(times) for times, _ in blocks] == [16, 16, 16, 2]
+    pixels = np.concatenate([block for _, block in blocks])
+    assert shown(Frames(pixels)) == list(range(50))
+    np.testing.assert_allclose(np.concatenate([times for times, _ in blocks]), np.arange(50) / 25, atol=0.002)
+
+
+def test_where_decord_gives_up_in_the_middle_pyav_goes_on(made, monkeypatch):
+    monkeypatch.setattr(video, "_BLOCK", 16)
+    opened = Video(made / "plain.mp4", 32)
+    whole = opened._decord
+
+    class Half:
+        def get_batch(self, rows):
+            if rows[0] >= 32:
+                raise RuntimeError("end of file")
+            return whole.get_batch(rows)
+
+    opened._decord = Half()
+    pixels = np.concatenate([block for _, block in opened.blocks()])
+    assert shown(Frames(pixels)) == list(range(50))
+
+
+def test_nearest_and_fitted():
+    assert nearest(np.array([5.0]), np.array([0.0, 9.0])).tolist() == [0]
+    assert fitted(5000, 1, 100) == (100, 1)
+
+
+@pytest.mark.real
+def test_the_real_videos_decode(shared):
+    for path in sorted((shared / "data/videos").glob("*.*[4i]"))[:8]:
+        if path.suffix not in (".mp4", ".avi"):
+            continue
+        info = probe(path)
+        clip = decode(Source("a", path, Span(1.0, 3.0)), "image", SETTINGS)
+        assert isinstance(clip, Frames)
+        assert clip.pixels.shape[0] == 4
+        np.testing.assert_allclose(clip.times_s, [1.25, 1.75, 2.25, 2.75], atol=0.06)
+        assert info.duration_s > 3
