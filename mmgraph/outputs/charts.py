@@ -38,7 +38,7 @@ def line_charts(curves: Sequence[tuple[int, str, float]]) -> list[LineChart]:
     for epoch, name, value in curves:
         if math.isfinite(value):
             groups.setdefault(_stem(name), {}).setdefault(name, []).append((epoch, value))
-    return [_chart(title, series) for title, series in groups.items()]
+    return [_chart(title if len(series) > 1 else next(iter(series)), series) for title, series in groups.items()]
 
 
 def _stem(name: str) -> str:

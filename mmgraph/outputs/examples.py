@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.outputs.reading import read_table
@@ -72,20 +73,26 @@ def link_examples(folder: Path, count: int) -> list[LinkExamples]:
 
 def _relation(folder: Path, relation: str, count: int) -> LinkExamples:
     here = {"relation": [relation]}
-    links = read_table(folder, "links", here, ["relation", "source"])
-    sources = [] if links is None else links["source"].unique().to_pylist()
-    held = read_table(folder, "held_out", {**here, "split": ["test"]})
-    truths: dict[str, list[str]] = {}
-    for row in [] if held is None else held.to_pylist():
-        truths.setdefault(row["source"], []).append(row["target"])
-    asked = [source for source in sources if source in truths] or sources
-    chosen = evenly(asked, count)
-    rows = read_table(folder, "links", {**here, "source": chosen})
-    by_source: dict[str, list[dict[str, Any]]] = {source: [] for source in chosen}
-    for row in [] if rows is None else rows.to_pylist():
-        by_source[row["source"]].append(row)
-    examples = tuple(_example(source, by_source[source], truths.get(source, [])) for source in chosen)
-    return LinkExamples(relation, len(sources), examples, bool(truths))
+    sources = _unique(folder, "links", here)
+    with_truth = set(_unique(folder, "held_out", {**here, "split": ["test"]}))
+    chosen = evenly([source for source in sources if source in with_truth] or sources, count)
+    rows = _by_source(folder, "links", {**here, "source": chosen})
+    held = _by_source(folder, "held_out", {**here, "split": ["test"], "source": chosen})
+    examples = (_example(source, rows[source], [row["target"] for row in held.get(source, [])]) for source in chosen)
+    return LinkExamples(relation, len(sources), tuple(examples), bool(with_truth))
+
+
+def _unique(folder: Path, stem: str, where: Mapping[str, Sequence[str]]) -> list[str]:
+    table = read_table(folder, stem, where, ["source"])
+    return [] if table is None else [str(source) for source in table["source"].unique().to_pylist()]
+
+
+def _by_source(folder: Path, stem: str, where: Mapping[str, Sequence[str]]) -> dict[str, list[dict[str, Any]]]:
+    table = read_table(folder, stem, where)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in [] if table is None else table.to_pylist():
+        found.setdefault(row["source"], []).append(row)
+    return found
 
 
 def _example(source: str, rows: list[dict[str, Any]], truths: Sequence[str]) -> LinkExample:
@@ -105,27 +112,37 @@ def label_examples(folder: Path, catalogue: Catalogue, count: int) -> list[Label
     table = read_table(folder, "labels", {})
     if table is None:
         return []
-    kinds = dict(zip(catalogue.items["id"].astype(str), catalogue.items["kind"].astype(str), strict=True))
-    labels = catalogue.labels
-    keys = zip(labels["id"].astype(str), labels["field"].astype(str), strict=True)
-    truth = dict(zip(keys, labels["value"].astype(str), strict=True))
-    groups: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
-    for row in table.to_pylist():
-        group = groups.setdefault((row["field"], kinds.get(row["id"], "")), {})
-        group.setdefault(row["split"], []).append(row)
+    frame = table.to_pandas()
+    kinds = dict(zip(catalogue.items["id"], catalogue.items["kind"], strict=True))
+    groups = frame.groupby(["field", frame["id"].map(kinds).fillna("")], sort=False)
     return [
-        LabelExamples(field, kind, _guesses(rows, "test", truth, count), _guesses(rows, "unlabelled", {}, count))
-        for (field, kind), rows in groups.items()
+        LabelExamples(
+            str(field),
+            str(kind),
+            _guesses(rows[rows["split"] == "test"], catalogue.labels, count),
+            _guesses(rows[rows["split"] == "unlabelled"], None, count),
+        )
+        for (field, kind), rows in groups
     ]
 
 
-def _guesses(
-    rows: Mapping[str, list[dict[str, Any]]], split: str, truth: Mapping[tuple[str, str], str], count: int
-) -> tuple[LabelGuess, ...]:
+def _guesses(rows: pd.DataFrame, labels: pd.DataFrame | None, count: int) -> tuple[LabelGuess, ...]:
+    """``labels``: of the catalogue, where the true classes are known; an item with several is right with any of them."""
+    chosen = rows.iloc[evenly(range(len(rows)), count)]
+    truths: dict[tuple[str, str], list[str]] = {}
+    if labels is not None:
+        for row in labels[labels["id"].isin(chosen["id"])].itertuples(index=False):
+            truths.setdefault((str(row.id), str(row.field)), []).append(str(row.value))
     return tuple(
-        LabelGuess(row["id"], row["value"], row["probability"], truth.get((row["id"], row["field"])))
-        for row in evenly(rows.get(split, []), count)
+        LabelGuess(key, value, probability, _truth(value, truths.get((key, field), [])))
+        for key, field, value, probability in chosen[["id", "field", "value", "probability"]].to_numpy().tolist()
     )
+
+
+def _truth(called: str, truths: Sequence[str]) -> str | None:
+    if not truths:
+        return None
+    return called if called in truths else ", ".join(truths)
 
 
 def evenly(things: Sequence[Any], count: int) -> list[Any]:

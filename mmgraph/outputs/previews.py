@@ -10,7 +10,7 @@ from mmgraph.catalogue.contract import Catalogue, modality_of
 from mmgraph.media.clip import Clip, Frames, Sound, Source, Words
 from mmgraph.media.source import sources
 from mmgraph.outputs import pictures
-from mmgraph.progress import Bar
+from mmgraph.progress import track
 from mmgraph.settings import MediaSettings
 from mmgraph.types import Modality
 
@@ -66,18 +66,22 @@ class Previews:
     def of(self, ids: Iterable[str]) -> Mapping[str, Preview]:
         """Id -> preview. An id that comes twice counts twice against BUDGET; what goes over it is shown without pictures."""
         uses = Counter(ids)
-        found: dict[str, Preview] = {}
+        drawn = {key: self._one(key) for key in track(sorted(uses, key=self._place), "draw items for the report", len(uses))}
         spent = 0
-        with Bar("draw items for the report", len(uses)) as bar:
-            for key, times in uses.items():
-                preview = self._one(key)
-                if spent + preview.size * times > BUDGET:
-                    note = "no picture, to keep the report small" if preview.size else preview.problem
-                    preview = replace(preview, picture=None, wave=None, spectrogram=None, problem=note)
-                spent += preview.size * times
-                found[key] = preview
-                bar.advance()
+        found: dict[str, Preview] = {}
+        for key, times in uses.items():
+            preview = drawn[key]
+            if spent + preview.size * times > BUDGET:
+                note = "no picture, to keep the report small" if preview.size else preview.problem
+                preview = replace(preview, picture=None, wave=None, spectrogram=None, problem=note)
+            spent += preview.size * times
+            found[key] = preview
         return found
+
+    def _place(self, key: str) -> tuple[str, float, str]:
+        """Where its file is: segments of one video follow each other, so that it is opened once."""
+        source = self._sources.get(key) or self._sources.get(self._stands_in.get(key, ""))
+        return (str(source.path), source.span.start_s, key) if source else ("", 0.0, key)
 
     def _one(self, key: str) -> Preview:
         kind = self._kinds.get(key, "")

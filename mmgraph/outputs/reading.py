@@ -22,6 +22,7 @@ class RunFiles:
 
     rows: tuple[Row, ...]
     verdict: tuple[dict[str, Any], ...]
+    evidence: tuple[dict[str, Any], ...]
     curves: tuple[tuple[int, str, float], ...]
     encoders: dict[str, Any]
     graph: dict[str, Any]
@@ -37,6 +38,7 @@ def read_run(run: RunFolder) -> RunFiles:
     return RunFiles(
         rows=tuple(_row(run.metrics, one) for one in metrics if one.get("value") is not None),
         verdict=tuple(_json(run.verdict, [])),
+        evidence=tuple(_json(run.evidence, [])),
         curves=tuple(_curve(run.curves, one) for one in _csv(run.curves)),
         encoders=_json(run.encoders, {}),
         graph=_json(run.graph_summary, {}),
@@ -60,19 +62,18 @@ def read_table(
         if parquet.exists():
             return pyarrow.parquet.read_table(parquet, columns=None if columns is None else list(columns), filters=chosen)
         if comma.exists():
-            table = pyarrow.csv.read_csv(comma, convert_options=_strings(columns))
-            return table if chosen is None else table.filter(chosen)
+            table = pyarrow.csv.read_csv(comma, convert_options=_strings())
+            table = table if chosen is None else table.filter(chosen)
+            return table if columns is None else table.select(list(columns))
     except (OSError, pa.ArrowInvalid, KeyError) as error:
         raise RunError(f"cannot read the table {stem} in {folder}", given=error, todo="run `mmgraph fit` again") from error
     return None
 
 
-def _strings(columns: Sequence[str] | None) -> Any:
+def _strings() -> Any:
     names = ("id", "source", "relation", "target", "field", "value", "split")
     types: dict[str, Any] = {name: pa.string() for name in names}  # an id that looks like a number stays an id
-    return pyarrow.csv.ConvertOptions(
-        column_types=types, include_columns=None if columns is None else list(columns), strings_can_be_null=False
-    )
+    return pyarrow.csv.ConvertOptions(column_types=types, strings_can_be_null=False)
 
 
 def _json(path: Path, empty: Any) -> Any:

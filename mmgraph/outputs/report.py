@@ -65,7 +65,8 @@ def render(
     main = {str(one["target"]): str(one["metric"]) for one in files.verdict}
     return page.render(
         name=run.path.resolve().name,
-        date=_date(run),
+        date=_date(run, files),
+        evidence={str(one["target"]): one for one in files.evidence},
         files=files,
         judgements=[_judgement(one) for one in files.verdict],
         passed_over=_passed_over(files.encoders),
@@ -89,18 +90,16 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "signed": _signed, "count": "{:,}".format}
+    environment.filters |= {"number": _number, "signed": _signed, "count": "{:,}".format, "short": "{:.3g}".format}
     environment.filters["metric"] = lambda name: NAMES.get(name, name)
     environment.globals |= {"OURS": OURS, "NETWORK": NETWORK, "LOWER": LOWER, "axis": _axis}
     return environment
 
 
 def _number(value: float | None) -> str:
-    """Three decimals, one for large numbers such as a mean rank, three digits for very small ones."""
+    """Three decimals, or one for large numbers such as a mean rank."""
     if value is None:
         return "–"
-    if 0 < abs(value) < 0.01:
-        return f"{value:.3g}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
@@ -143,8 +142,10 @@ def _passed_over(encoders: Mapping[str, Any]) -> list[tuple[str, str, str, str]]
     ]
 
 
-def _date(run: RunFolder) -> str:
-    """When the metrics were written, so that rendering again gives the same page; now, where there are none."""
+def _date(run: RunFolder, files: RunFiles) -> str:
+    """When the run was made, so that rendering again gives the same page; now, where it does not say."""
+    if "written" in files.versions:
+        return str(files.versions["written"]).replace("T", " ")[:16]
     moment = datetime.datetime.now(tz=datetime.UTC)
     if run.metrics.exists():
         moment = datetime.datetime.fromtimestamp(run.metrics.stat().st_mtime, tz=datetime.UTC)

@@ -50,10 +50,10 @@ class Board:
         """The best method, by the main metric, that is neither ours nor the network."""
         return next((method for method in self.methods if method not in (OURS, NETWORK)), None)
 
-    def best(self, metric: str) -> str | None:
-        """The method with the best value (the first of equal ones), None where no number is there."""
-        there = [method for method in self.methods if (method, metric) in self.cells]
-        return min(there, key=lambda method: _cost(self.cells[method, metric])) if there else None
+    def is_best(self, method: str, metric: str) -> bool:
+        """Whether no method has a better number; several may be equal."""
+        costs = [_cost(self.cells.get((other, metric))) for other in self.methods]
+        return _cost(self.cells.get((method, metric))) == min(costs) < math.inf
 
 
 def boards(rows: Sequence[Row], split: str = "test", main: Mapping[str, str] | None = None) -> list[Board]:

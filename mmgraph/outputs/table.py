@@ -41,4 +41,4 @@ def _cell(board: Board, method: str, metric: str) -> Text:
     text = Text(f"{row.value:.3f}")
     if row.low is not None and row.high is not None:
         text.append(f" [{row.low:.3f}, {row.high:.3f}]", style="dim")
-    return text.append("*" if board.best(metric) == method else " ")
+    return text.append("*" if board.is_best(method, metric) else " ")

@@ -60,7 +60,7 @@ def test_a_higher_tone_is_drawn_higher():
 def test_curves_that_differ_only_in_split_share_a_chart():
     names = ("train/loss", "valid/loss", "train_acc", "rate")
     found = line_charts([(e, n, 1.0 / (e + 1)) for e in range(1000) for n in names] + [(0, "bad", float("nan"))])
-    assert [(chart.title, len(chart.lines)) for chart in found] == [("loss", 2), ("acc", 1), ("rate", 1)]
+    assert [(chart.title, len(chart.lines)) for chart in found] == [("loss", 2), ("train_acc", 1), ("rate", 1)]
     assert len(found[0].lines[0].points.split()) <= 400
     assert found[0].lines[0].last == pytest.approx(0.001)
     assert line_charts([]) == []

@@ -103,6 +103,9 @@ def full(run, name=EVIL):
         [(e, n, 1 / (e + 1)) for e in range(3) for n in ("train/loss", "valid/loss", name)],
     )
     card = {"name": "image_statistics", "modality": "image", "weights": name, "revision": "1", "width": 3, "input": "64 px"}
+    chosen = {"target": "segment/follows/segment", "metric": "mrr", "chosen": name, "n": 9}
+    pieces = [{"name": name, "value": 0.4, "weights": {"gap/target": 0.25}}, {"name": "gnn", "value": None, "weights": {}}]
+    write_json(run.evidence, [{**chosen, "pieces": pieces, "combination": 0.5, "difference": 0.1, "error": 0.02}])
     write_json(run.encoders, {"image": {"card": card, "passed_over": [{"encoder": "clip", "reason": f"no weights {name}"}]}})
     relation = {"relation": "segment/follows/segment", "edges": 3, "built_by": name, "train": 2, "valid": 0, "test": 1}
     label = {"target": "segment.category", "classes": 2, "train": 1, "valid": 0, "test": 2}
@@ -110,7 +113,7 @@ def full(run, name=EVIL):
     graph = {"kinds": {"segment": 6}, "relations": [relation], "features": [feature], "labels": [label], "notes": [name]}
     write_json(run.graph_summary, graph)
     write_csv(run.quarantine, ("id", "path", "reason"), [(name, "a/b.mp4", "no moov atom")])
-    write_json(run.versions, {"packages": {"torch": "2.11"}, "python": "3.11", "seed": 7, "data": "ab" * 32})
+    write_json(run.versions, {"packages": {"torch": "2.11"}, "python": "3.11", "seed": 7, "data": {name: "ab" * 32}})
     run.settings.write_text(f"run: {name}\n")
 
 
@@ -167,6 +170,7 @@ def test_every_section_is_there_in_order(run):
         "Preferred encoders were passed over",
         "no moov atom",
         "1 of 6 sources",
+        "Validation (n = 9) chose",
         "seed 7",
     ):
         assert words in said
@@ -244,6 +248,48 @@ def test_csv_alone_is_enough_and_ids_that_look_like_numbers_stay(run):
     said = Page(report(run, catalogue(), formats=("csv",))).said
     assert "007" in said
     assert "1e3" in said
+    assert "1 of 1 sources" in " ".join(said.split())
+
+
+def test_true_classes_stand_beside_wrong_ones_and_only_where_they_are_known(run):
+    asked = label_question([0, 0, 1, -1], train=[2], test=[0, 1])
+    chances = np.array([[0.9, 0.1], [0.2, 0.8], [0.2, 0.8], [0.7, 0.3]], np.float32)
+    write_labels([LabelPrediction(asked, chances)], run.predictions, OutputSettings())
+    items = [{"id": f"segment:{i}", "kind": "segment"} for i in range(4)]
+    labels = [{"id": f"segment:{i}", "field": "category", "value": value} for i, value in enumerate("aab")]
+    several = [{"id": "segment:1", "field": "category", "value": "c"}, {"id": "segment:1", "field": "mood", "value": "b"}]
+    text = report(run, catalogue(*items, labels=[*labels, *several]))
+    section = text[text.index('<section id="labels"') : text.index('<section id="confusion"')]
+    said = " ".join(Page(section).said.split())
+    assert said.count("✓ right") == said.count("✗ wrong") == 1
+    assert "b ✗ wrong it is a, c" in said
+    assert "segment:2" not in said  # training saw it
+    assert said.index("Not labelled by anybody") < said.index("segment:3")
+
+
+@pytest.mark.real
+def test_real_media_are_shown(run, shared):
+    data = shared / "data"
+    files = {
+        "image": next((data / "exercises/photos").glob("*.jpg")),
+        "music": data / "music/pibble.ogg",
+        "text": next((data / "exercises/texts").glob("*.txt")),
+        "video": data / "videos/mmaction2_demo.mp4",
+    }
+    counts = {"user": 1, "thing": len(files)}
+    question = link_question("user/likes/thing", counts, [])
+    question.graph.ids["thing"][:] = list(files)
+    scores = np.ones((1, len(files)), np.float32)
+    write_links([LinkPrediction(question, Given(scores), np.abs)], run.predictions, OutputSettings())
+    items = catalogue({"id": "user:0", "kind": "user"}, *({"id": k, "kind": k, "path": str(p)} for k, p in files.items()))
+    page = Page(write_report(run, items, MediaSettings(), OutputSettings()).read_text())
+    assert {image["alt"] for image in page.images} == {
+        "Picture of image image",
+        "Spectrogram of music music",
+        "Frames of video video",
+    }
+    assert "cannot be shown" not in page.said
+    assert files["text"].read_text().split()[0] in page.said
 
 
 def test_pictures_stay_within_the_budget(run, monkeypatch):

@@ -30,8 +30,9 @@ def test_nothing():
 
 def test_one_method_alone():
     (board,) = boards([row("popularity", "mrr", 0.1)])
-    assert board.best_baseline == board.best("mrr") == "popularity"
-    assert board.best("auc") is None
+    assert board.best_baseline == "popularity"
+    assert board.is_best("popularity", "mrr")
+    assert not board.is_best("popularity", "auc")
     assert boards([row("mmgraph", "mrr", 0.1)])[0].best_baseline is None
 
 
@@ -47,7 +48,9 @@ def test_order_of_methods_metrics_and_targets():
     assert first.shown == ("mrr", "auc", "mr", "odd")
     assert first.methods == ("mmgraph", "gnn", "strong", "weak")
     assert first.best_baseline == "strong"
-    assert (first.best("mrr"), first.best("mr")) == ("strong", "weak")  # the smaller mean rank is the better one
+    best = [(metric, method) for metric in ("mrr", "mr") for method in first.methods if first.is_best(method, metric)]
+    assert best == [("mrr", "strong"), ("mr", "weak")]  # the smaller mean rank is the better one
+    assert all(board.is_best(m, "mrr") for board in boards([row("x", "mrr", 1.0), row("y", "mrr", 1.0)]) for m in "xy")
     assert second.target == "a.x"
     by_auc = boards(rows, main={"a/r/b": "auc"})[0]
     assert by_auc.main == "auc"
