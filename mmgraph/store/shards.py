@@ -7,6 +7,7 @@ lock that the system drops when a process dies, so whatever has no index while t
 
 import contextlib
 import fcntl
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mmgraph.errors import RunError, StoreError
 from mmgraph.files import whole, write_with
-from mmgraph.types import Floats, Ints
+from mmgraph.types import Floats, Ints, Strings
 
 FANOUT = 16
 _BLOCK = 8192
@@ -32,6 +35,16 @@ class Shard:
     path: Path
     keys: "pa.Array[Any]"
     rows: Ints
+
+    @functools.cached_property
+    def hashes(self) -> "npt.NDArray[np.uint64]":
+        """64 bits of each key, sorted: tells in log(n) that a key is not here."""
+        return np.sort(hashes_of(self.keys.to_numpy(zero_copy_only=False)))
+
+    def may_hold(self, hashes: "npt.NDArray[np.uint64]") -> bool:
+        """False only when none of the keys with these hashes is here."""
+        place = np.minimum(np.searchsorted(self.hashes, hashes), max(len(self.hashes) - 1, 0))
+        return bool(len(self.hashes) and (self.hashes[place] == hashes).any())
 
     @property
     def index(self) -> Path:
@@ -51,6 +64,11 @@ class Shard:
                 self.path, f"{found.dtype} {found.shape}, index of {self.rows.max(initial=-1) + 1} rows, width {width}"
             )
         return found
+
+
+def hashes_of(keys: Sequence[str] | Strings) -> "npt.NDArray[np.uint64]":
+    """64 bits of each key, the same in every process."""
+    return pd.util.hash_array(np.array(keys, dtype=object), categorize=False)
 
 
 def _damaged(path: Path, given: object) -> StoreError:

@@ -86,7 +86,7 @@ class Store:
         with shards.locked(folder):
             if not (folder / "card.json").exists():
                 write_json(folder / "card.json", asdict(card))
-            fresh = np.flatnonzero(self.state(card, keys) == MISSING)
+            fresh = self._fresh(card, keys)
             if not len(fresh):
                 return
             named = [keys[i] for i in fresh.tolist()]
@@ -96,6 +96,13 @@ class Store:
                 shards.append(folder, named, vectors[fresh])
             while some := shards.full_level(self._refresh(card)):
                 shards.merge(folder, some, card.width)
+
+    def _fresh(self, card: EncoderCard, keys: Sequence[str]) -> Ints:
+        """Positions of keys that are not there; as good as always all, which is found without reading every index again."""
+        hashes = shards.hashes_of(keys)
+        if not any(shard.may_hold(hashes) for shard in self._refresh(card)):
+            return np.arange(len(keys))
+        return np.flatnonzero(self.state(card, keys) == MISSING)
 
     def _refresh(self, card: EncoderCard) -> list[Shard]:
         """The shards that are there now; only the indexes of new ones are read."""
