@@ -75,7 +75,8 @@ def _items(stack: Stack, root: Path) -> pd.DataFrame:
 
 
 def _no_gaps(frame: pd.DataFrame, table: Table | Stack, column: str) -> None:
-    blank = frame[column].isna().to_numpy() | (frame[column].str.strip() == "").to_numpy(dtype=bool, na_value=False)
+    blanks = [value for value in frame[column].unique() if value is None or not value.strip()]
+    blank = frame[column].isin(blanks).to_numpy()
     _refuse(blank, table, column, "it is empty", frame[column].to_numpy(), "fill it in")
 
 

@@ -15,6 +15,7 @@ from mmgraph.media.guard import guarded
 from mmgraph.types import Times
 
 av.logging.set_level(None)
+_LONGEST_S = 7 * 24 * 3600.0  # longer ones have damaged times, on which decord hangs
 _SHORTEST_S = 0.04  # a frame that states no duration, at 25 frames a second
 
 
@@ -120,6 +121,8 @@ def _check_whole(path: Path, container: Any, found: Timeline) -> None:
     """A container that states a length and ends well before it was cut short."""
     if not found.has_video and not found.has_sound:
         raise MediaError("its streams are empty", given=path)
+    if found.end_s > _LONGEST_S or found.frame_s > _LONGEST_S / 1000:
+        raise MediaError(f"its times are damaged: it would last {found.end_s:.3g} s", given=path)
     stated = (container.duration or 0) / av.time_base
     if stated - found.end_s > max(0.5, 0.1 * stated):
         raise MediaError(f"cut short: it states {stated:.1f} s and holds {found.end_s:.1f} s", given=path)

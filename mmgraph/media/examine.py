@@ -52,9 +52,9 @@ def _check_kind(path: Path, kind: str, info: MediaInfo) -> None:
 
 def _pieces(path: Path, info: MediaInfo, settings: MediaSettings) -> list[tuple[float, float]]:
     cut: SegmentSettings = settings.segments
+    decode(Source(str(path), path), "image", settings)  # as the encoders will: what hangs or crashes does so here
     if cut.method == "shots":
         return merge_and_divide(find_cuts(path, cut.threshold), info.duration_s, cut.min_s, cut.max_s)
-    decode(Source(str(path), path), "image", settings)  # not read whole: a few frames tell whether it can be
     return windows(info.duration_s, cut.min_s, cut.max_s) if cut.method == "windows" else []
 
 

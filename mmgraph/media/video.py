@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 LONGEST_SIDE = 1024  # larger frames are shrunk while they are decoded: four 4K frames a clip would be 100 MB
 SMALL_SIDE = 160  # enough to find shots by colour
 _BLOCK = 64  # frames in memory at once while a whole file is read
+_FAR_S = 10.0  # between two wanted frames: decoding on costs more than another seek
 _REORDERED = 32  # frames read past the last wanted one, as B-frames come out of order
 
 
@@ -125,18 +126,31 @@ def _decord_reader(path: Path, line: Timeline, longest_side: int) -> Any | None:
 
 
 def _av_frames(path: Path, line: Timeline, wanted_s: Times, longest_side: int) -> Bytes:
-    """PyAV: the frames nearest to ``wanted_s`` (sorted); seeks once for each stretch of wanted frames."""
+    """PyAV: the frames nearest to ``wanted_s`` (sorted); seeks once for each stretch of wanted frames.
+
+    A seek may land behind what was wanted (transport streams have no index); then the file is read from its start.
+    """
+    best = _av_pass(path, line, wanted_s, seek=True)
+    if any(distance > 1.5 * line.frame_s for distance, _ in best):
+        best = _av_pass(path, line, wanted_s, seek=False)
+    if any(frame is None for _, frame in best):
+        raise MediaError("no frame could be decoded", given=path)
+    return np.stack([_rgb(frame, longest_side) for _, frame in best])
+
+
+def _av_pass(path: Path, line: Timeline, wanted_s: Times, *, seek: bool) -> list[tuple[float, Any]]:
+    """For each wanted time the distance in seconds and the frame nearest to it."""
     best: list[tuple[float, Any]] = [(np.inf, None)] * len(wanted_s)
     position = 0
     with opened(path) as container:
         stream = picture_stream(container)
-        while position < len(wanted_s):
+        if not seek:
+            _collect(container, stream, line, wanted_s, best, 0)
+        while seek and position < len(wanted_s):
             target = max(0.0, wanted_s[position] - 2 * line.frame_s) + line.start_s
             container.seek(int(target / stream.time_base), stream=stream, backward=True)
             position = _collect(container, stream, line, wanted_s, best, position)
-    if any(frame is None for _, frame in best):
-        raise MediaError("no frame could be decoded", given=path)
-    return np.stack([_rgb(frame, longest_side) for _, frame in best])
+    return best
 
 
 def _collect(container: Any, stream: Any, line: Timeline, wanted_s: Times, best: list[tuple[float, Any]], first: int) -> int:
@@ -153,7 +167,7 @@ def _collect(container: Any, stream: Any, line: Timeline, wanted_s: Times, best:
                 best[index] = (distance, frame)
             if wanted_s[index] <= time:
                 last = max(last, index + 1)
-        if last == len(wanted_s) or (last > first and wanted_s[last] - time > 10.0):
+        if last == len(wanted_s) or (last > first and wanted_s[last] - time > _FAR_S):
             past += 1
             if past > _REORDERED:
                 return last

@@ -12,7 +12,8 @@ from typing import Any
 
 from mmgraph.settings import MediaSettings, plain
 
-PATIENCE_S = 600.0  # for one file; decord is known to hang on some damaged ones
+PATIENCE_S = 120.0  # for one file, and more for a large one; decord is known to hang on some damaged ones
+_SLOWEST = 250_000  # bytes a second
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from mmgraph.media.examine import main; main()"
 
 
@@ -28,11 +29,12 @@ class _Worker:
         assert self.process.stdout is not None
         self.requests, self.answers = self.process.stdin, self.process.stdout
         self.index = -1
-        self.since = 0.0
+        self.until = 0.0
         self.heard = b""
 
     def ask(self, index: int, request: dict[str, Any]) -> None:
-        self.index, self.since, self.heard = index, time.monotonic(), b""
+        self.index, self.heard = index, b""
+        self.until = time.monotonic() + PATIENCE_S + _size(request["path"]) / _SLOWEST
         with contextlib.suppress(BrokenPipeError):  # it died: the closed pipe of its answers says so
             self.requests.write(json.dumps(request).encode() + b"\n")
 
@@ -72,6 +74,13 @@ def examined(files: Sequence[tuple[Path, str]], settings: MediaSettings) -> Iter
                 key.data.end()
 
 
+def _size(path: str) -> int:
+    try:
+        return Path(path).stat().st_size
+    except OSError:
+        return 0
+
+
 def _begin(selector: selectors.BaseSelector, requests: Iterator[tuple[int, dict[str, Any]]]) -> None:
     """Start a process for the next file, if there is one."""
     following = next(requests, None)
@@ -88,8 +97,8 @@ def _answers(
     ready = {key.data for key, _ in selector.select(timeout=1.0)}
     for worker in [key.data for key in selector.get_map().values()]:
         answer = worker.hear() if worker in ready else None
-        if answer is None and time.monotonic() - worker.since > PATIENCE_S:
-            answer = {"reason": f"the decoder did not end within {PATIENCE_S:.0f} s", "dead": True}
+        if answer is None and time.monotonic() > worker.until:
+            answer = {"reason": "the decoder hung on it and was stopped", "dead": True}
         if answer is None:
             continue
         index = worker.index

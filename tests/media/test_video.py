@@ -5,7 +5,7 @@ import pytest
 from media_made import grey, turn, write_video
 
 from mmgraph.errors import MediaError
-from mmgraph.media import video
+from mmgraph.media import container, video
 from mmgraph.media.clip import Frames, Source, Span
 from mmgraph.media.container import timeline
 from mmgraph.media.decode import decode, probe
@@ -91,6 +91,31 @@ def test_turned_videos_come_upright(tmp_path, reader, monkeypatch):
         half = len(pixels) // 2
         assert pixels[: half - 2].mean() > 180  # a quarter clockwise: what was left is above
         assert pixels[half + 2 :].mean() < 40
+
+
+@pytest.mark.parametrize("name", ["plain.ts", "plain.mkv"])
+def test_pyav_finds_frames_where_a_seek_lands_behind_them(made, name, monkeypatch):
+    monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    clip = decode(Source("a", made / name, Span(0.5, 1.5)), "image", SETTINGS)
+    assert isinstance(clip, Frames)
+    first = timeline(made / name).times_s[0]
+    wanted = np.round((np.array(clip.times_s) - first) * 25)
+    np.testing.assert_array_equal(shown(clip), wanted)
+
+
+def test_frames_far_from_each_other(made, monkeypatch):
+    monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
+    monkeypatch.setattr(video, "_FAR_S", 0.2)
+    monkeypatch.setattr(video, "_REORDERED", 2)
+    frames = Video(made / "plain.mp4").at(np.array([0.0, 0.8, 0.84, 1.96]))
+    assert shown(frames) == [0, 20, 21, 49]
+
+
+def test_damaged_times_are_refused(made, monkeypatch):
+    monkeypatch.setattr(container, "_LONGEST_S", 1.5)
+    container._timeline.cache_clear()
+    with pytest.raises(MediaError, match=r"its times are damaged: it would last 2 s; given: .*silent.mp4"):
+        probe(made / "silent.mp4")
 
 
 def test_large_frames_are_shrunk(tmp_path):
