@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mmgraph: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("mmgraph: interrupted; the same command goes on from here", file=sys.stderr)
+        again = "the same command without --restart" if "--restart" in words else "the same command"
+        print(f"mmgraph: interrupted; {again} goes on from here", file=sys.stderr)
         return 130
     except OSError as error:
         reason = " ".join(str(part) for part in (error.filename, error.strerror or error) if part)

@@ -2,7 +2,9 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+import types
+import typing
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,27 @@ import yaml
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
-from mmgraph.settings import Component, Section, Settings, convert, plain
+from mmgraph.settings import Component, ComponentLike, Section, Settings, convert, plain
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FOUND: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_FOUND):
+    """YAML's safe loader, which does not let the second of two equal keys win in silence, and reads 1e-3 as a number."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """See yaml's."""
+        nodes = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        keys = [self.construct_object(key, deep=True) for key in nodes]
+        for at, key in zip(nodes, keys, strict=True):
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key} is there twice", at.start_mark)
+        return dict(super().construct_mapping(node, deep))
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
+)
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Settings:
@@ -45,6 +65,7 @@ def describe() -> str:
 
 
 def _lines(section: type[Section], prefix: str) -> list[str]:
+    """Above each section what it says of itself; then key, type and default."""
     lines = [f"# {line.strip()}" for line in (section.__doc__ or "").strip().splitlines() if line.strip()]
     inner: list[str] = []
     for field in msgspec.structs.fields(section):
@@ -52,14 +73,20 @@ def _lines(section: type[Section], prefix: str) -> list[str]:
         if isinstance(field.type, type) and issubclass(field.type, Section):
             inner += ["", *_lines(field.type, key + ".")]
         else:
-            default = "required" if field.required else repr(field.default)
-            lines.append(f"--{key}  {default}")
+            default = "required" if field.required else _default(field)
+            lines.append(f"--{key}  {type_name(field.type)}  [{default}]")
     return lines + inner
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default is msgspec.NODEFAULT:
+        return field.default_factory()
+    return msgspec.to_builtins(field.default, enc_hook=str)
 
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)  # noqa: S506 - a safe loader
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader
     except OSError as error:
         raise SettingsError("cannot read the configuration", given=path, todo=error.strerror or "") from None
     except UnicodeDecodeError:
@@ -82,13 +109,15 @@ def _pairs(overrides: Sequence[str]) -> list[tuple[str, str]]:
             if not rest:
                 raise SettingsError(f"--{key} has no value", todo=f"write --{key} VALUE")
             value = rest.pop(0)
+        if not all(key.split(".")):
+            raise SettingsError("a key has an empty part", given=word, todo="settings are given as --section.key value")
         pairs.append((key, value))
     return pairs
 
 
 def _value(key: str, text: str) -> object:
     try:
-        return yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise SettingsError(f"--{key} is not a YAML value", given=text, todo=str(error)) from None
 
@@ -119,7 +148,7 @@ def _put(node: Any, keys: list[str], value: object, whole: str) -> None:
 
 def _explained(message: str, values: object) -> SettingsError:
     """msgspec's words in ours: the key first, then what was given."""
-    text, _, place = message.partition(" - at `$")
+    text, _, place = re.sub(r" - at `?key`? in `\$", " as a key - at `$", message).partition(" - at `$")
     where = place.rstrip("`").lstrip(".")
     unknown = re.search(r"unknown field `([^`]+)`", text)
     if unknown:
@@ -129,7 +158,8 @@ def _explained(message: str, values: object) -> SettingsError:
     if missing:
         return SettingsError(f"{f'{where}.{missing[1]}'.lstrip('.')} is missing", todo="add it to the YAML")
     text = text[:1].lower() + text[1:]
-    return SettingsError(f"{where or 'the configuration'}: {text}".replace("`", ""), given=_at(values, where))
+    wrong = f"{where or 'the configuration'}: {text}".replace("`", "")
+    return SettingsError(wrong, given=_at(values, where), todo=_todo(where))
 
 
 def _at(values: Any, where: str) -> object:
@@ -142,14 +172,66 @@ def _at(values: Any, where: str) -> object:
 
 
 def _near(where: str, wrong: str) -> str:
-    section: Any = Settings
-    for key in filter(None, where.split(".")):
-        section = next((f.type for f in msgspec.structs.fields(section) if f.name == key), None)
-        if not (isinstance(section, type) and issubclass(section, Section)):
-            return "see docs/formats.md"
+    section = _type_at(where)
+    if section == ComponentLike:
+        section = Component
     names = [field.name for field in msgspec.structs.fields(section)]
     near = difflib.get_close_matches(wrong, names, n=1)
     return f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+
+
+def _todo(where: str) -> str:
+    wanted = _type_at(where)
+    if isinstance(wanted, type) and issubclass(wanted, Section):
+        return f"it has the keys {', '.join(field.name for field in msgspec.structs.fields(wanted))}"
+    return "" if wanted is None else f"give {type_name(wanted)}"
+
+
+def _type_at(where: str) -> Any:
+    """The annotation of the setting at a key; None where a class of its own says what may be there."""
+    wanted: Any = Settings
+    for key in filter(None, re.split(r"[.\[\]]+", where)):
+        if key.isdigit():
+            choices = typing.get_args(wanted) if _is_union(wanted) else (wanted,)
+            wanted = next((typing.get_args(one)[0] for one in choices if typing.get_origin(one) is tuple), None)
+        elif isinstance(wanted, type) and issubclass(wanted, Section):
+            wanted = next((f.type for f in msgspec.structs.fields(wanted) if f.name == key), None)
+        elif wanted == ComponentLike:
+            wanted = next((f.type for f in msgspec.structs.fields(Component) if f.name == key), None)
+        else:
+            return None
+    return wanted
+
+
+def _is_union(wanted: Any) -> bool:
+    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
+
+
+def type_name(wanted: Any) -> str:
+    """A type in a person's words.
+
+    >>> type_name(tuple[int, ...]), type_name(Path | None), type_name(typing.Literal["a", "b"])
+    ('a list of int', 'path or null', 'one of a, b')
+    """
+    arguments = typing.get_args(wanted)
+    if typing.get_origin(wanted) is typing.Annotated:
+        return f"{type_name(arguments[0])} {_bounds(arguments[1])}"
+    if wanted == ComponentLike:
+        return "a class"
+    if typing.get_origin(wanted) is tuple:
+        return f"a list of {type_name(arguments[0])}"
+    if typing.get_origin(wanted) is typing.Literal:
+        return f"one of {', '.join(map(str, arguments))}" if len(arguments) > 1 else str(arguments[0])
+    if _is_union(wanted):
+        return " or ".join(map(type_name, arguments))
+    if typing.get_origin(wanted) is dict or wanted is dict:
+        return "a map of keys to values"
+    return {"NoneType": "null", "Path": "path"}.get(wanted.__name__, str(wanted.__name__))
+
+
+def _bounds(meta: msgspec.Meta) -> str:
+    pairs = ((">=", meta.ge), (">", meta.gt), ("<=", meta.le), ("<", meta.lt))
+    return " and ".join(f"{sign} {bound:g}" for sign, bound in pairs if bound is not None)
 
 
 def _check_components(settings: Settings) -> None:
@@ -163,6 +245,19 @@ def _check_components(settings: Settings) -> None:
     for i, task in enumerate(settings.tasks):
         registry.check("task", task, f"tasks[{i}]")
         _check_task(task, f"tasks[{i}]")
+    if settings.evaluate.baselines != "all":
+        _check_baselines(settings.evaluate.baselines)
+    registry.check_trainer(settings.trainer)
+
+
+def _check_baselines(names: Sequence[str]) -> None:
+    for i, name in enumerate(names):
+        known = [*registry.discover("link baseline"), *registry.discover("label baseline")]
+        if registry.plain_name(name) not in map(registry.plain_name, known):
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else ""
+            wrong = f"evaluate.baselines[{i}]: no baseline of this name"
+            raise SettingsError(wrong, given=name, todo=f"{hint} known: {', '.join(known)}")
 
 
 def _check_task(task: Any, where: str) -> None:

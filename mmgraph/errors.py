@@ -1,5 +1,7 @@
 """What can go wrong in a person's hands, each said in one line."""
 
+_LONGEST = 400  # characters of what was given
+
 
 class MMGraphError(Exception):
     """A person's mistake, or a machine's limit: what is wrong, what was given, what to do.
@@ -16,10 +18,19 @@ class MMGraphError(Exception):
     def __str__(self) -> str:
         parts = [self.wrong]
         if self.given is not None:
-            parts.append(f"given: {self.given}")
+            parts.append(f"given: {_short(str(self.given))}")
         if self.todo:
             parts.append(self.todo)
         return " ".join("; ".join(parts).split())
+
+
+def _short(text: str) -> str:
+    """Enough to know it again.
+
+    >>> len(_short("x" * 5000))
+    400
+    """
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 class SettingsError(MMGraphError):

@@ -19,7 +19,7 @@ from mmgraph.model.data import GraphData
 from mmgraph.model.train import Trained, train
 from mmgraph.model.train import build as build_module
 from mmgraph.outputs.records import record_graph, record_quarantine, record_versions
-from mmgraph.outputs.running import logged
+from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import write_answers, write_training
 from mmgraph.runs import RunFolder, open_run, write_json
 from mmgraph.settings import Settings
@@ -60,7 +60,8 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         save_graph(graph, run.graph)
         split = divide(settings, graph, tasks)
         record_graph(run, graph, split)
-        trained = learn(settings, split, tasks, run)
+        with interruptible():
+            trained = learn(settings, split, tasks, run)
         write_training(run, graph, trained)
         answers = answer(trained, split, settings.evaluate, settings.run.seed)
         write_answers(run, answers, catalogue, settings)
@@ -101,7 +102,7 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
     fields = [field for task in tasks for field in task.fields(graph)]
     split = make(graph, relations, fields, settings.split, settings.run.seed)
     if settings.split.check_leaks:
-        check(graph, split)
+        check(graph, split, settings.split)
     return split
 
 

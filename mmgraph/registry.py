@@ -16,7 +16,8 @@ import importlib.util
 import pathlib
 import re
 import typing
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +63,12 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _key(name: str) -> str:
+def plain_name(name: str) -> str:
+    """What is the same in all ways to write a short name.
+
+    >>> plain_name("InBatch") == plain_name("in_batch") == plain_name("in-batch")
+    True
+    """
     return name.replace("_", "").replace("-", "").lower()
 
 
@@ -70,8 +76,7 @@ def _key(name: str) -> str:
 def discover(group: str) -> Mapping[str, Entry]:
     """All classes of a group, by short name in the order of their files. Nothing is imported."""
     if group == "encoder":
-        points = importlib.metadata.entry_points(group=ENCODER_GROUP)
-        return {point.name: _read(*point.value.split(":")) for point in sorted(points)}
+        return dict(_encoders())
     spec = importlib.util.find_spec(GROUPS[group])
     assert spec is not None, f"no package for {group}"
     assert spec.submodule_search_locations, f"{GROUPS[group]} is no package"
@@ -80,12 +85,19 @@ def discover(group: str) -> Mapping[str, Entry]:
     return {snake(entry.name): entry for entry in found}
 
 
+def _encoders() -> Iterator[tuple[str, Entry]]:
+    """A package whose encoder cannot be read must not take the others along."""
+    for point in sorted(importlib.metadata.entry_points(group=ENCODER_GROUP)):
+        module, _, name = point.value.partition(":")
+        try:
+            yield point.name, _read(module, name)
+        except SettingsError as error:
+            warnings.warn(f"the installed encoder {point.name} is left out: {error}", stacklevel=2)
+
+
 def _read(module: str, name: str | None) -> Entry:
     """Read the one public class of a module (or the named one) from its source."""
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise SettingsError("no such module", given=module, todo="check class_path, and that its package is installed")
-    tree = ast.parse(pathlib.Path(spec.origin).read_text(encoding="utf-8"))
+    tree = _tree(module)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
     chosen = [node for node in classes if name in (None, node.name)]
     if not chosen:
@@ -93,11 +105,28 @@ def _read(module: str, name: str | None) -> Entry:
     return Entry(module, chosen[-1].name, _arguments(chosen[-1]))
 
 
+def _tree(module: str) -> ast.Module:
+    """The source of a module; packages above it are imported, itself not."""
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        todo = "check class_path, and that its package is installed"
+        raise SettingsError("no such module of Python source", given=module, todo=todo)
+    try:
+        return ast.parse(pathlib.Path(spec.origin).read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the module {module} cannot be read", given=error, todo="mend it") from error
+
+
 def _arguments(node: ast.ClassDef) -> dict[str, tuple[str, bool]]:
     for part in node.body:
         if isinstance(part, ast.FunctionDef) and part.name == "__init__":
             pairs = zip(part.args.kwonlyargs, part.args.kw_defaults, strict=True)
             return {arg.arg: (_source(arg.annotation), default is None) for arg, default in pairs}
+    if not any("dataclass" in _source(decorator) for decorator in node.decorator_list):
+        return {}
     fields = (part for part in node.body if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name))
     return {
         typing.cast(ast.Name, part.target).id: (_source(part.annotation), part.value is None)
@@ -114,7 +143,7 @@ def find(group: str, class_path: str) -> Entry:
     """The class meant by a short name (``Folder``, ``in_batch``) or a dotted path; raises SettingsError with near names."""
     known = discover(group)
     for short, entry in known.items():
-        if _key(class_path) in (_key(short), _key(f"{entry.module}.{entry.name}")):
+        if plain_name(class_path) in (plain_name(short), plain_name(f"{entry.module}.{entry.name}")):
             return entry
     if "." in class_path:
         return _read(*class_path.rsplit(".", 1))
@@ -132,6 +161,8 @@ _NAMES = {
     "Component": Component,
     "ComponentLike": ComponentLike,
     "Modality": typing.Literal["image", "audio", "text"],
+    "Optional": typing.Optional,
+    "Union": typing.Union,
 }
 
 
@@ -156,16 +187,50 @@ def check(group: str, component: ComponentLike, where: str) -> None:
 def _check_type(annotation: str, value: object, where: str) -> None:
     try:
         wanted = eval(annotation, {**_NAMES})
-    except NameError:
-        return  # a type of the class's own module: the class checks it itself
-    try:
         convert(value, wanted)
+    except (NameError, AttributeError, TypeError):
+        return  # a type of the class's own module, or one that cannot be checked from outside: the class does it itself
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{where}: {_lower(str(error))}", given=value, todo=f"its type is {annotation}") from None
+        text, _, place = str(error).replace("`", "").partition(" - at $")
+        raise SettingsError(f"{where}{place}: {_lower(text)}", given=value, todo=_form(annotation)) from None
+
+
+def _form(annotation: str) -> str:
+    if annotation == "ComponentLike":
+        return "write a name, or {class_path: NAME, init_args: {...}}"
+    return f"its type is {annotation}"
 
 
 def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
+
+
+def check_trainer(arguments: Mapping[str, Any]) -> None:
+    """Check names and types of the section ``trainer`` against ``lightning.Trainer``, read from its source, not imported."""
+    known = _trainer_arguments() if arguments else {}
+    for name, value in arguments.items():
+        if not known:
+            return
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see the documentation of lightning.Trainer"
+            raise SettingsError(f"trainer.{name} is not an argument of lightning.Trainer", given=value, todo=hint)
+        _check_type(known[name], value, f"trainer.{name}")
+
+
+@functools.cache
+def _trainer_arguments() -> Mapping[str, str]:
+    """Name -> annotation; empty where the source is not where it was, and Lightning itself will say what is wrong."""
+    spec = importlib.util.find_spec("lightning")
+    folders = spec.submodule_search_locations if spec else None
+    file = pathlib.Path(folders[0], "pytorch", "trainer", "trainer.py") if folders else None
+    if file is None or not file.is_file():
+        return {}
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef) and node.name == "Trainer":
+            inits = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+            return {arg.arg: _source(arg.annotation) for init in inits for arg in init.args.kwonlyargs}
+    return {}
 
 
 def create(group: str, component: ComponentLike, *supplied: object) -> Any:
@@ -180,7 +245,7 @@ def create(group: str, component: ComponentLike, *supplied: object) -> Any:
 def _convert(annotation: str, value: object) -> object:
     try:
         return convert(value, eval(annotation, {**_NAMES}))
-    except NameError:
+    except (NameError, AttributeError, TypeError):
         return value
 
 

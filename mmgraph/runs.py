@@ -42,33 +42,83 @@ class RunFolder:
 def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     """Make the run folder, or open the one that these settings left unfinished.
 
-    Raises RunError where it cannot be written, or holds a run of other settings.
+    Raises RunError where it cannot be written, or holds a run of other settings. A run that ended before training began may
+    be given other settings: there is nothing to lose, and they are most likely what was mended.
     """
     run = RunFolder(settings.run.dir)
-    if restart and run.settings.exists():
-        shutil.rmtree(run.path)
     if run.settings.exists():
-        _same(run, settings)
+        before = _settings_of(run)
+        if restart:
+            _clear(run)
+        elif run.checkpoints.exists():
+            _same(run, before, settings)
     elif run.path.is_dir() and any(run.path.iterdir()):
         raise RunError("run.dir is no run folder and not empty", given=run.path, todo="choose another run.dir")
+    _sweep(run)
     write_text(run.settings, dump(settings))
     return run
 
 
-def _same(run: RunFolder, settings: Settings) -> None:
-    """What may differ between two calls that go on with one run: how long and how it is trained, not what."""
+def _clear(run: RunFolder) -> None:
+    """Throw away what a run wrote, and nothing else that stands beside it (a store of features may)."""
+    names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]
+    written = [path for name in names if (path := getattr(run, name)) != run.settings]
     try:
-        before = plain(load(run.settings))
+        for path in [*written, run.report.parent, run.settings]:  # the settings last: until then it is a run folder
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        given = error.strerror or error
+        raise RunError(f"cannot clear {run.path}", given=given, todo="remove it, or choose another run.dir") from error
+
+
+def _sweep(run: RunFolder) -> None:
+    """Remove what a killed process left half written."""
+    for folder in (run.path, run.graph, run.predictions, run.embeddings, run.report.parent):
+        for left in folder.glob(".*.part"):
+            left.unlink(missing_ok=True)
+
+
+def _settings_of(run: RunFolder) -> Settings:
+    try:
+        return load(run.settings)
     except SettingsError as error:
-        raise RunError(f"{run.settings} cannot be read", given=error, todo="choose another run.dir, or --restart") from None
-    now = plain(settings)
-    for key in sorted({*before, *now} - {"trainer"}):
-        if before.get(key) != now.get(key):
-            raise RunError(
-                f"{run.path} holds a run made by other settings",
-                given=f"{key}: {now.get(key)} instead of {before.get(key)}",
-                todo="choose another run.dir, or throw the old run away with --restart",
-            )
+        todo = "choose another run.dir, or remove this one"
+        raise RunError(f"{run.settings} are no settings of a run", given=error, todo=todo) from None
+
+
+def _same(run: RunFolder, before: Settings, now: Settings) -> None:
+    """What may differ between two calls that go on with one run: how long and how it is trained, not what."""
+    first, second = plain(before), plain(now)
+    del first["trainer"], second["trainer"]
+    other = _first_other(first, second)
+    if other:
+        key, was, wanted = other
+        raise RunError(
+            f"{run.path} holds a run made by other settings",
+            given=f"{key}: {wanted} instead of {was}",
+            todo="choose another run.dir, or throw the old run away with --restart",
+        )
+
+
+def _first_other(before: Any, now: Any, key: str = "") -> tuple[str, object, object] | None:
+    """The first key, deep inside, at which two settings differ, and its two values.
+
+    >>> _first_other({"model": {"width": 8, "depth": 2}}, {"model": {"width": 16, "depth": 2}})
+    ('model.width', 8, 16)
+    """
+    if before == now:
+        return None
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in {**before, **now}:
+            if name not in before or name not in now or before[name] != now[name]:
+                return _first_other(before.get(name), now.get(name), f"{key}.{name}".lstrip("."))
+    if isinstance(before, list | tuple) and isinstance(now, list | tuple) and len(before) == len(now):
+        differing = next(i for i, pair in enumerate(zip(before, now, strict=True)) if pair[0] != pair[1])
+        return _first_other(before[differing], now[differing], f"{key}[{differing}]")
+    return key, before, now
 
 
 def write_json(path: Path, value: Any) -> None:

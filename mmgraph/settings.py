@@ -5,9 +5,14 @@ command; msgspec at 0.02 s). No module that is imported here may import torch, n
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+Natural = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Above0 = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,7 +33,7 @@ class RunSettings(Section, frozen=True):
     """dir: the run folder; seed: of everything random."""
 
     dir: Path = Path("runs/run")
-    seed: int = 7
+    seed: Natural = 7
 
 
 class SegmentSettings(Section, frozen=True):
@@ -38,8 +43,8 @@ class SegmentSettings(Section, frozen=True):
     """
 
     method: Literal["shots", "windows", "none"] = "shots"
-    min_s: float = 2.0
-    max_s: float = 10.0
+    min_s: Above0 = 2.0
+    max_s: Above0 = 10.0
     threshold: float = 27.0
 
 
@@ -47,10 +52,10 @@ class MediaSettings(Section, frozen=True):
     """segments: see there; frames_per_segment: evenly spaced; max_pixels: larger images are quarantined; workers: decoders."""
 
     segments: SegmentSettings = SegmentSettings()
-    frames_per_segment: int = 4
-    max_pixels: int = 100_000_000
-    max_sound_s: float = 30.0
-    workers: int = 2
+    frames_per_segment: Positive = 4
+    max_pixels: Positive = 100_000_000
+    max_sound_s: Above0 = 30.0
+    workers: Natural = 2
 
 
 class EncoderSettings(Section, frozen=True):
@@ -65,7 +70,7 @@ class EncoderSettings(Section, frozen=True):
     text: tuple[ComponentLike, ...] = ("hashed_ngrams",)
     when_unavailable: Literal["fallback", "error"] = "fallback"
     store: Path | None = None
-    batch: int = 32
+    batch: Positive = 32
     device: str = "auto"
 
 
@@ -82,9 +87,9 @@ class LinkSplitSettings(Section, frozen=True):
     """
 
     method: Literal["random", "time", "given"] = "random"
-    valid: float = 0.1
-    test: float = 0.2
-    supervise: float = 0.3
+    valid: Share = 0.1
+    test: Share = 0.2
+    supervise: Share = 0.3
 
 
 class LabelSplitSettings(Section, frozen=True):
@@ -95,9 +100,9 @@ class LabelSplitSettings(Section, frozen=True):
     """
 
     method: Literal["per_class", "fraction", "given"] = "per_class"
-    k: int = 3
-    fraction: float = 0.1
-    valid: float = 0.3
+    k: Positive = 3
+    fraction: Share = 0.1
+    valid: Share = 0.3
     group: Literal["parent", "none"] = "parent"
 
 
@@ -116,10 +121,10 @@ class BatchSettings(Section, frozen=True):
     """
 
     mode: Literal["auto", "full", "neighbours"] = "auto"
-    auto_edges: int = 2_000_000
-    fanouts: tuple[int, ...] = (15, 10)
-    size: int = 1024
-    workers: int = 0
+    auto_edges: Natural = 2_000_000
+    fanouts: tuple[Positive, ...] = (15, 10)
+    size: Positive = 1024
+    workers: Natural = 0
 
 
 class ModelSettings(Section, frozen=True):
@@ -128,35 +133,35 @@ class ModelSettings(Section, frozen=True):
     dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
     """
 
-    width: int = 128
+    width: Positive = 128
     layer: ComponentLike = "sage"
-    depth: int = 2
+    depth: Positive = 2
     fusion: Literal["gated", "mean"] = "gated"
-    dropout: float = 0.3
-    modality_dropout: float = 0.2
+    dropout: Share = 0.3
+    modality_dropout: Share = 0.2
     id_embedding: Literal["auto", "all", "none"] = "auto"
     batches: BatchSettings = BatchSettings()
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
-    patience: int = 30
+    learning_rate: Above0 = 3e-3
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
+    patience: Natural = 30
 
 
 class EvaluateSettings(Section, frozen=True):
     """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply."""
 
-    bootstrap: int = 1000
-    level: float = 0.95
+    bootstrap: Natural = 1000
+    level: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
     baselines: tuple[str, ...] | Literal["all"] = "all"
-    block: int = 1024
+    block: Positive = 1024
 
 
 class OutputSettings(Section, frozen=True):
     """top_k: predicted targets of each source; formats: of the tables; report: write report/index.html."""
 
-    top_k: int = 10
+    top_k: Positive = 10
     formats: tuple[Literal["parquet", "csv"], ...] = ("parquet", "csv")
     report: bool = True
-    examples: int = 12
+    examples: Natural = 12
 
 
 class Settings(Section, frozen=True):

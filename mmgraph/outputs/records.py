@@ -1,5 +1,6 @@
 """What a run writes about itself: versions, encoders, graph, curves, log."""
 
+import contextlib
 import importlib.metadata
 import json
 import logging
@@ -82,8 +83,5 @@ class JsonLog(logging.Handler):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        try:
-            with open(self._path, "a", encoding="utf-8") as file:
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
-        except OSError:
-            self.handleError(record)
+        with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8") as file:  # a full disk: results will say so
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")

@@ -1,7 +1,8 @@
-"""The log of a run: everything to log.jsonl, warnings also to the person."""
+"""What surrounds a run: its log (everything to log.jsonl, warnings also to the person), and Ctrl-C."""
 
 import contextlib
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -29,3 +30,16 @@ def logged(run: RunFolder) -> Iterator[None]:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Ctrl-C is KeyboardInterrupt: Lightning makes exit status 1 of it, and leaves the process deaf to the next one."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as left:
+        if not isinstance(left.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from left
