@@ -52,7 +52,7 @@ class Thumbnail(Encoder):
         return grey[np.ix_(rows, columns)].astype(np.float32).ravel()
 
 
-def main(arguments: Sequence[str] = ()) -> None:
+def main() -> None:
     check_encoder(Thumbnail(), awkward_clips("image"))
     print("the encoder meets the contract")
     # in a YAML: image: [{class_path: own_encoder.Thumbnail, init_args: {side: 8}}]
