@@ -19,7 +19,7 @@ from mmgraph.runs import read_json, write_csv, write_json
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 MARKER = ".mmgraph-sample.json"
 FOLDERS = ("videos", "images", "music", "texts")
 

@@ -6,8 +6,8 @@ from mmgraph.corpus.truth import Link, Mood, Piece, User, Video
 
 YEAR_START_S = 1_704_067_200  # 2024-01-01, UTC
 YEAR_S = 366 * 86_400
-MUSIC_EACH = 3
-MUSIC_NEAREST = 8
+MUSIC_EACH = 5
+MUSIC_NEAREST = 7
 MOOD_NOISE = 0.02
 BY_MOOD, BY_CATEGORY = 0.45, 0.25  # of a user's watches; the others are by chance
 MOOD_REACH = 0.15
@@ -20,7 +20,7 @@ def _distances(some: list[Mood], others: list[Mood]) -> np.ndarray:
 
 
 def set_to(videos: tuple[Video, ...], music: tuple[Piece, ...], chance: np.random.Generator) -> list[Link]:
-    """Three of the eight pieces whose mood is nearest to a video's."""
+    """Five of the seven pieces whose mood is nearest to a video's."""
     distances = _distances([video.mood for video in videos], [piece.mood for piece in music])
     distances = distances + chance.normal(0, MOOD_NOISE, size=distances.shape)
     links = []

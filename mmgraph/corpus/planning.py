@@ -174,7 +174,7 @@ def _images(seed: int, paths: list[str], videos: tuple[Video, ...]) -> tuple[Sti
 
 def _texts(seed: int, paths: list[str], videos: tuple[Video, ...]) -> tuple[Note, ...]:
     chance = stream(seed, "texts")
-    chosen = _some(videos, 0.7, chance)
+    chosen = _some(videos, 0.85, chance)
     return tuple(Note(path, int(chance.choice(chosen)), bool(chance.random() < 0.93)) for path in paths)
 
 

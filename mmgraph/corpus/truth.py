@@ -21,7 +21,7 @@ class CorpusSize:
     videos: int = 120
     images: int = 96
     music: int = 72
-    texts: int = 144
+    texts: int = 240
     users: int = 240
 
     def __post_init__(self) -> None:

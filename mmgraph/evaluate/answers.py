@@ -18,6 +18,7 @@ from mmgraph.evaluate.evaluate import (
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.verdict import Verdict
+from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
@@ -56,44 +57,44 @@ class Answers:
 def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int) -> Answers:
     """Combine model and baselines on validation, then read the test split, once."""
     answers = Answers()
-    for head in trained.heads:
-        if isinstance(head, LinkHead):
-            _links(head, trained, split, settings, seed, answers)
-        elif isinstance(head, LabelHead):
-            _labels(head, trained, split, settings, seed, answers)
+    for one in trained.heads:
+        if isinstance(one.head, LinkHead):
+            _links(one.head, one.embeddings, split, settings, seed, answers)
+        elif isinstance(one.head, LabelHead):
+            _labels(one.head, one.embeddings, split, settings, seed, answers)
     return answers
 
 
-def _links(head: LinkHead, trained: Trained, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     question = LinkQuestion(split.visible, split.links[head.relation], seed)
-    gnn = _scored(head, trained)
+    gnn = _scored(head, rows)
     names = baseline_names(settings.baselines, "link")
     methods: Sequence[LinkMethod] = [gnn, *fit_link_baselines(question, names)]
     ours, evidence = combine_links(question, methods, settings, seed)
-    rows, verdict = evaluate_links(question, [ours, *methods], settings)
+    measured, verdict = evaluate_links(question, [ours, *methods], settings)
     answers.links.append(LinkAnswer(question, ours, calibrate(question, ours, seed)))
-    answers.rows += rows
+    answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
 
 
-def _labels(head: LabelHead, trained: Trained, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     question = LabelQuestion(split.visible, split.labels[head.name], seed)
-    predictions = {"gnn": head.probabilities(trained.embeddings).numpy()}
+    predictions = {"gnn": head.probabilities(rows).numpy()}
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
     ours, evidence = combine_labels(question, predictions, seed)
-    rows, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)
+    measured, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)
     answers.labels.append(LabelAnswer(question, ours))
-    answers.rows += rows
+    answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
 
 
 @torch.no_grad()
-def _scored(head: LinkHead, trained: Trained) -> ScorerLinks:
-    scorer = head.scorer.cpu().eval()
-    sources = scorer.source(trained.embeddings[head.relation.source])
-    targets = scorer.target(trained.embeddings[head.relation.target])
+def _scored(head: LinkHead, rows: Embeddings) -> ScorerLinks:
+    scorer = head.scorer
+    sources = scorer.source(rows[head.relation.source])
+    targets = scorer.target(rows[head.relation.target])
 
     @torch.no_grad()
     def score(queries: Ints, direction: Direction) -> Floats:

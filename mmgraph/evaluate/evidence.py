@@ -38,10 +38,10 @@ COMBINATION = "combination"
 
 @dataclass(frozen=True)
 class Piece:
-    """One method: its value on validation, and its weights in the combination fitted on all of validation."""
+    """One method: its value on validation, None without validation data, and its weights in the combination fitted on it."""
 
     name: str
-    value: float
+    value: float | None
     weights: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -67,9 +67,9 @@ class EvidenceReport:
         """One sentence."""
         if not self.n:
             return f"{self.target}: no validation data, so {self.chosen} is handed out unchosen"
-        best = max(self.pieces, key=lambda piece: piece.value)
-        start = f"{self.target}: {self.chosen} is handed out; on {self.n} of validation the best single method, {best.name}, "
-        start += f"has {self.metric} {best.value:.3f}"
+        value, best = max((piece.value or 0.0, piece.name) for piece in self.pieces)
+        start = f"{self.target}: {self.chosen} is handed out; on {self.n} of validation the best single method, {best}, "
+        start += f"has {self.metric} {value:.3f}"
         if self.combination is None:
             return f"{start} (too few to fit a combination)" if len(self.pieces) > 1 else start
         return f"{start}, the combination {self.combination:.3f} by cross-fitting"
@@ -81,7 +81,7 @@ def combine_links(
     """Choose on validation among the methods, the gnn first, and their combination; the method handed out is named OURS."""
     target, valid = str(question.relation), _sampled(question, seed)
     if not len(valid):
-        report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, float("nan")) for m in methods))
+        report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
         return _report(methods[0], report)
     single = [_reciprocals(method, question, valid, settings.block) for method in methods]
     values = [float(one.mean()) for one in single]
@@ -116,7 +116,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     target, valid = question.split.labels.target, question.split.valid
     names, stack = list(predictions), np.stack(list(predictions.values()))
     if not len(valid):
-        report = EvidenceReport(target, "accuracy", names[0], 0, tuple(Piece(name, float("nan")) for name in names))
+        report = EvidenceReport(target, "accuracy", names[0], 0, tuple(Piece(name, None) for name in names))
         _LOG.info(report.text)
         return stack[0], report
     truth = question.split.labels.values[valid]

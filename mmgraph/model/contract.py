@@ -57,10 +57,15 @@ class LinkLoss(nn.Module, abc.ABC):
 
 
 class Head(nn.Module, abc.ABC):
-    """One task inside the model: its parameters, its loss on a batch, and its figure on validation data."""
+    """One task inside the model: its parameters, its loss on a batch, and its figure on validation data.
+
+    figure: the first name that ``validate`` gives, by which the epoch is chosen; None without validation data.
+    """
 
     name: str
     weight: float
+    kinds: tuple[str, ...]
+    figure: str | None
 
     @abc.abstractmethod
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
@@ -68,7 +73,7 @@ class Head(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """Figures on the validation split, higher is better, from embeddings of all items; the first one counts."""
+        """Figures on the validation split, higher is better, from embeddings of all items; none without validation data."""
 
 
 def named(thing: object) -> str:

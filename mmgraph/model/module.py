@@ -28,9 +28,8 @@ class GraphModule(lightning.LightningModule):
         embeddings = self.network(batch)
         losses = {head.name: head.loss(embeddings, batch) * head.weight for head in self._asked(batch)}
         total = torch.stack(list(losses.values())).sum()
-        self.log_dict(
-            {f"train/{name}": loss.detach() for name, loss in losses.items()}, on_epoch=True, on_step=False, batch_size=1
-        )
+        named = {f"train/{name}": loss.detach() for name, loss in losses.items()} | {"train/loss": total.detach()}
+        self.log_dict(named, on_epoch=True, on_step=False, batch_size=1)
         return total
 
     def validation_step(self, batch: Batch, _: int) -> None:
@@ -39,9 +38,10 @@ class GraphModule(lightning.LightningModule):
         first = []
         for head in self.all_heads:
             figures = head.validate(embeddings)
-            first.append(next(iter(figures.values())))
+            first += list(figures.values())[:1]
             self.log_dict({f"valid/{head.name}/{metric}": value for metric, value in figures.items()}, batch_size=1)
-        self.log("valid/score", sum(first) / max(len(first), 1), batch_size=1, prog_bar=True)
+        if first:
+            self.log("valid/score", sum(first) / len(first), batch_size=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases, norms and ids."""

@@ -1,5 +1,6 @@
 """Train with Lightning: early stopping on validation, checkpoints, resumption; then embeddings of all items."""
 
+import copy
 import inspect
 import logging
 import warnings
@@ -30,11 +31,21 @@ _SAVED_EVERY = 5  # epochs; what a killed run loses at most
 
 
 @dataclass(frozen=True)
-class Trained:
-    """The best model by validation; embeddings float32 kind -> [items, width] on CPU; curves (epoch, name, value)."""
+class TrainedHead:
+    """A task's head as it was in the epoch that validated best for this task, with that epoch's embeddings of its kinds."""
 
-    network: Network
-    heads: Sequence[Head]
+    head: Head
+    embeddings: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training of all tasks together, each task at its own best epoch by validation.
+
+    embeddings: float32 kind -> [items, width] on CPU, of the epoch with the best mean figure; curves: (epoch, name, value).
+    """
+
+    heads: Sequence[TrainedHead]
     embeddings: dict[str, Tensor]
     curves: list[tuple[int, str, float]]
 
@@ -46,14 +57,14 @@ def build(graph: Graph, heads: Sequence[Head], settings: ModelSettings, seed: in
 
 
 def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder: Path, settings: ModelSettings) -> Trained:
-    """Fit, from ``folder/last.ckpt`` where a killed run left one, and load the best epoch.
+    """Fit, from ``folder/last.ckpt`` where a killed run left one, and load the best epochs.
 
     Raises SettingsError for an argument that Lightning's Trainer does not take.
     """
     with warnings.catch_warnings():
         _quiet()
         curves = Curves()
-        made = _trainer(trainer, folder, settings, curves)
+        made = _trainer(trainer, folder, settings, [curves, *_savers(module.all_heads, folder)])
         last = folder / "last.ckpt"
         if last.exists():
             log.info("training goes on from %s", last)
@@ -71,17 +82,34 @@ def _quiet() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
 
 
-def _trainer(arguments: dict[str, Any], folder: Path, settings: ModelSettings, curves: Curves) -> lightning.Trainer:
+def _savers(heads: Sequence[Head], folder: Path) -> list[lightning.Callback]:
+    """The last epochs for resumption, the best by the mean figure, and the best of each task."""
+    watched = [(f"best-{i}", *_watched(head)) for i, head in enumerate(heads)]
+    validated = any(head.figure for head in heads)
+    watched.append(("best", "valid/score", "max") if validated else ("best", "train/loss", "min"))
+    best = [
+        ModelCheckpoint(folder, name, monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
+        for name, monitor, mode in watched
+    ]
+    return [*best, ModelCheckpoint(folder, "last", every_n_epochs=_SAVED_EVERY, enable_version_counter=False)]
+
+
+def _watched(head: Head) -> tuple[str, str]:
+    """What chooses a task's epoch: its validation figure, or, where nothing is held out for it, its training loss."""
+    return (f"valid/{head.name}/{head.figure}", "max") if head.figure else (f"train/{head.name}", "min")
+
+
+def _trainer(
+    arguments: dict[str, Any], folder: Path, settings: ModelSettings, ours: list[lightning.Callback]
+) -> lightning.Trainer:
     _known(arguments)
     given = {"max_epochs": 200, "enable_model_summary": False, "log_every_n_steps": 1, **arguments}
     loggers, callbacks = _built(given.pop("logger", [])), _built(given.pop("callbacks", []))
-    best = ModelCheckpoint(folder, filename="best", monitor="valid/score", mode="max", enable_version_counter=False)
-    last = ModelCheckpoint(folder, filename="last", every_n_epochs=_SAVED_EVERY, enable_version_counter=False)
-    stop = EarlyStopping("valid/score", mode="max", patience=settings.patience)
+    stop = EarlyStopping("valid/score", mode="max", patience=settings.patience, strict=False)
     try:
         return lightning.Trainer(
             **given,
-            callbacks=[curves, best, last, stop, EpochBar(), *callbacks],
+            callbacks=[*ours, stop, EpochBar(), *callbacks],
             logger=loggers or False,
             default_root_dir=folder.parent,
             num_sanity_val_steps=0,
@@ -108,11 +136,19 @@ def _built(components: Any) -> list[Any]:
 
 
 def _best(module: GraphModule, data: GraphData, curves: Curves, folder: Path) -> Trained:
-    path = folder / "best.ckpt"
+    heads = []
+    for i, head in enumerate(module.all_heads):
+        _restore(module, folder / f"best-{i}.ckpt")
+        rows = embed(module, data)
+        heads.append(TrainedHead(copy.deepcopy(head).cpu().eval(), {kind: rows[kind] for kind in head.kinds}))
+    _restore(module, folder / "best.ckpt")
+    return Trained(heads, embed(module, data), curves.rows)
+
+
+def _restore(module: GraphModule, path: Path) -> None:
     if not path.exists():
         raise RunError("training ended without a checkpoint", given=path, todo="raise trainer.max_epochs above 0")
     module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
-    return Trained(module.network, module.all_heads, embed(module, data), curves.rows)
 
 
 @torch.no_grad()

@@ -27,7 +27,7 @@ class KnownPairs:
 
     def __init__(self, source: Ints, target: Ints, num_targets: int) -> None:
         self._num_targets = num_targets
-        self._keys = np.unique(source * num_targets + target)
+        self._keys = np.sort(source * num_targets + target)
 
     def contains(self, source: Ints, target: Ints) -> Bools:
         """Broadcasts ``source`` against ``target``."""

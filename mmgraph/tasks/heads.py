@@ -23,6 +23,8 @@ class LinkHead(Head):
         super().__init__()
         self.name, self.weight, self.scorer, self.compare = name, weight, scorer, loss
         self.relation = split.relation
+        self.kinds = (self.relation.source, self.relation.target)
+        self.figure = "mrr" if len(split.valid) else None
         edges = split.edges
         chosen = split.valid[:_QUERIES]
         self._valid = torch.from_numpy(edges.source[chosen]), torch.from_numpy(edges.target[chosen])
@@ -48,7 +50,7 @@ class LinkHead(Head):
         sources = self.scorer.source(embeddings[self.relation.source])
         targets = self.scorer.target(embeddings[self.relation.target])
         if not len(self._valid[0]):
-            return {"mrr": 0.0}
+            return {}
         ranks = []
         for start in range(0, len(self._valid[0]), _BLOCK):
             source, target = (end[start : start + _BLOCK] for end in self._valid)
@@ -90,6 +92,7 @@ class LabelHead(Head):
         super().__init__()
         labels = split.labels
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
+        self.kinds, self.figure = (labels.kind,), "accuracy" if len(split.valid) else None
         self.label_smoothing = label_smoothing
         self.classify = nn.Linear(width, len(labels.classes))
         self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.values[split.valid])
@@ -105,7 +108,7 @@ class LabelHead(Head):
         """Accuracy, and the loss for the curves."""
         items, classes = self._valid
         if not len(items):
-            return {"accuracy": 0.0}
+            return {}
         logits = self.classify(embeddings[self.kind][items]).float().cpu()
         loss = F.cross_entropy(logits, classes)
         return {"accuracy": float((logits.argmax(1) == classes).float().mean()), "log_likelihood": -float(loss)}

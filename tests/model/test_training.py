@@ -1,5 +1,7 @@
 """Training learns, stops, resumes to the same numbers, and gives the same numbers for the same seed."""
 
+import dataclasses
+
 import lightning
 import numpy as np
 import pytest
@@ -83,6 +85,24 @@ def test_early_stopping_keeps_the_best_epoch(tmp_path):
     assert len(scores) - 1 - int(np.argmax(scores)) == 5
     state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
     assert state["epoch"] == int(np.argmax(scores))
+
+
+def test_every_task_is_at_its_own_best_epoch(tmp_path):
+    trained = run(tmp_path, epochs=30)
+    for one in trained.heads:
+        name = f"valid/{one.head.name}/{one.head.figure}"
+        assert one.head.validate(one.embeddings)[one.head.figure] == pytest.approx(max(curve(trained, name)), abs=1e-6)
+
+
+def test_without_validation_data_the_training_loss_chooses(tmp_path):
+    nothing = np.zeros(0, np.int64)
+    links = {FOLLOWS: dataclasses.replace(SPLIT.links[FOLLOWS], valid=nothing)}
+    labels = {"segment.category": dataclasses.replace(SPLIT.labels["segment.category"], valid=nothing)}
+    trained = run(tmp_path, epochs=15, split=dataclasses.replace(SPLIT, links=links, labels=labels))
+    assert not curve(trained, "valid/score")
+    assert len(curve(trained, "train/loss")) == 15
+    state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
+    assert state["epoch"] == int(np.argmin(curve(trained, "train/loss")))
 
 
 def test_lightnings_own_arguments_and_loggers(tmp_path):
