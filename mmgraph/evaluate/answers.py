@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from mmgraph.evaluate.baselines.classes import best_on_validation
 from mmgraph.evaluate.calibrate import Calibration, calibrate
 from mmgraph.evaluate.contract import Direction, LabelQuestion, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.evaluate import (
@@ -80,7 +81,7 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
 
 def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     question = LabelQuestion(split.visible, split.labels[head.name], seed)
-    predictions = {"gnn": head.probabilities(rows).numpy()}
+    predictions = {"gnn": best_on_validation(question, [head.probabilities(rows).numpy()], default=0)}
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
     ours, evidence = combine_labels(question, predictions, seed)
     measured, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression as Model
 
 from mmgraph.evaluate.baselines.classes import best_on_validation, table
 from mmgraph.evaluate.baselines.limits import fits_in_memory
+from mmgraph.evaluate.baselines.linked import features_for_labels
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
 from mmgraph.graph.contract import Features
 from mmgraph.types import Floats
@@ -18,6 +19,8 @@ from mmgraph.types import Floats
 @dataclass(frozen=True, kw_only=True)
 class LogisticRegression(LabelBaseline):
     """One for each modality, ``logistic:image``, and one on all of them side by side, ``logistic:all``.
+
+    A kind without features of its own is described by those of its neighbours: ``logistic:linked_image``.
 
     strengths: of the inverse L2 penalty (scikit-learn's C); validation chooses. iterations: of L-BFGS.
     """
@@ -30,7 +33,8 @@ class LogisticRegression(LabelBaseline):
         kind, train = question.split.labels.kind, question.split.train
         if len(np.unique(question.split.labels.values[train])) < 2:
             return {}
-        have = {m: f for m, f in question.graph.features_of(kind).items() if f.present.any() and f.present[train].any()}
+        known = features_for_labels(question.graph, kind)
+        have = {modality: f for modality, f in known.items() if f.present[train].any()}
         inputs: dict[str, list[Features]] = {f"logistic:{modality}": [features] for modality, features in have.items()}
         if len(have) > 1:
             inputs["logistic:all"] = list(have.values())

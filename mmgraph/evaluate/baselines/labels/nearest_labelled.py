@@ -7,6 +7,7 @@ import numpy as np
 
 from mmgraph.evaluate.baselines.classes import best_on_validation, class_shares
 from mmgraph.evaluate.baselines.limits import fits_in_memory
+from mmgraph.evaluate.baselines.linked import features_for_labels
 from mmgraph.evaluate.baselines.vectors import unit_rows
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
 from mmgraph.graph.contract import Features
@@ -27,7 +28,7 @@ class NearestLabelled(LabelBaseline):
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
         """Compare with the training items; does not apply without features or training labels."""
         labels, train = question.split.labels, question.split.train
-        features = list(question.graph.features_of(labels.kind).values())
+        features = list(features_for_labels(question.graph, labels.kind).values())
         needed = 4 * (sum(one.vectors.size for one in features) + 3 * len(labels.values) * len(train))
         if not features or not len(train) or not fits_in_memory("nearest_labelled", needed):
             return {}
