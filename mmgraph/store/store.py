@@ -126,7 +126,7 @@ def _find(known: Sequence[Shard], keys: Sequence[str]) -> Ints:
         return np.full(len(keys), -1, np.int64)
     joined = pa.chunked_array([shard.keys for shard in known], pa.string())
     place = pc.index_in(pa.array(keys, pa.string()), value_set=joined)
-    return np.asarray(pc.fill_null(place, -1))  # type: ignore[type-var]  # its stubs know no arrays.astype(np.int64)
+    return np.asarray(pc.fill_null(place, -1), np.int64)
 
 
 def _check(card: EncoderCard, keys: Sequence[str], vectors: Floats) -> None:
