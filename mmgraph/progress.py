@@ -5,21 +5,43 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 Thing = TypeVar("Thing")
+
+
+class _Rate(ProgressColumn):
+    """Things a second, over the last half minute."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        """See ProgressColumn."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{self._unit}, {speed:,.{0 if speed >= 10 else 1}f} {self._unit}/s" if speed else self._unit)
 
 
 class Bar:
     """Counts things done. Used as a context manager; ``advance(n)`` after each batch."""
 
     def __init__(self, what: str, total: int, unit: str = "items") -> None:
-        self._what, self._total, self._unit = what, total, unit
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}, {task.fields[rate]}"),
+            _Rate(unit),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -27,7 +49,7 @@ class Bar:
             disable=not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._progress.add_task(what, total=total, unit=unit, rate="")
+        self._task = self._progress.add_task(what, total=total)
 
     def __enter__(self) -> "Bar":
         self._progress.start()
@@ -38,9 +60,7 @@ class Bar:
 
     def advance(self, count: int = 1) -> None:
         """Say that ``count`` more are done."""
-        task = self._progress.tasks[0]
-        rate = f"{task.speed:.0f} {self._unit}/s" if task.speed else ""
-        self._progress.update(self._task, advance=count, rate=rate)
+        self._progress.update(self._task, advance=count)
 
 
 def track(things: Iterable[Thing], what: str, total: int, unit: str = "items") -> Iterator[Thing]:
