@@ -17,6 +17,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,9 @@ def graphbolt_reason() -> str | None:
 def load_dgl() -> Any:
     """The module ``dgl``, imported when first asked for."""
     install()
-    import dgl
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # Python 3.12 warns of escapes in DGL's docstrings as it compiles them
+        import dgl
 
     return dgl
 

@@ -19,11 +19,18 @@ from mmgraph.split.contract import Split
 def record_versions(run: RunFolder, catalogue: Catalogue, seed: int) -> None:
     """Packages, seed and the hashes of what was read."""
     wanted = importlib.metadata.requires("mmgraph") or []
-    names = sorted({re.split(r"[^\w.-]", need)[0] for need in wanted if "extra ==" not in need})
-    packages = {"mmgraph": importlib.metadata.version("mmgraph")}
-    packages |= {name: importlib.metadata.version(name) for name in names}
+    needed = {re.split(r"[^\w.-]", need)[0] for need in wanted if "extra ==" not in need}
+    installed = {name: _version(name) for name in sorted({"mmgraph", *needed})}
+    packages = {name: version for name, version in installed.items() if version}
     record = {"packages": packages, "python": platform.python_version(), "seed": seed, "data": dict(catalogue.sources)}
     write_json(run.versions, record | {"written": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None  # what is not installed was not used
 
 
 def record_quarantine(run: RunFolder, unread: tuple[Unread, ...]) -> None:
