@@ -13,6 +13,7 @@ from mmgraph.catalogue.contract import Catalogue, Unread
 from mmgraph.encode.choose import Chosen, choose
 from mmgraph.errors import StoreError
 from mmgraph.graph.contract import Features
+from mmgraph.media.segments import text_hash
 from mmgraph.media.source import sources
 from mmgraph.settings import EncoderSettings, MediaSettings
 from mmgraph.store.fill import fill
@@ -70,7 +71,13 @@ def _collect_one(
     chosen: Chosen = choose(modality, getattr(settings, modality), settings.when_unavailable, settings.device)
     encoder = chosen.encoder
     source_of = sources(catalogue)
-    keys = {item: _key(content[item], modality, kind, media) for item, kind in zip(items["id"], items["kind"], strict=True)}
+    rows = zip(items["id"], items["kind"], items["text"], strict=True)
+    if modality == "text":  # a photo's caption is not its file
+        keys = {
+            item: _key(content[item] if text is None else text_hash(text), modality, kind, media) for item, kind, text in rows
+        }
+    else:
+        keys = {item: _key(content[item], modality, kind, media) for item, kind, _ in rows}
     report = fill(store, encoder, [(key, source_of[item]) for item, key in keys.items()], media, settings.batch)
     found.unread += list(report.unread)
     found.counts[modality] = {"encoded": report.encoded, "cached": report.cached, "absent": report.absent}

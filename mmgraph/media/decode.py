@@ -55,10 +55,13 @@ def decode(source: Source, modality: Modality, settings: MediaSettings) -> Clip 
     """The clip of one modality; None where the file has no such modality (a silent video's audio). Raises MediaError.
 
     image: a still, or ``frames_per_segment`` frames evenly spaced inside the span (a whole video: over its length).
-    audio: the span's sound, at most ``max_sound_s`` from its start. text: of a text file, or ``source.text``.
+    audio: the span's sound, at most ``max_sound_s`` from its start. text: ``source.text``, or of a text file.
+    A photo or video may carry a text beside its file: it has both modalities.
     """
-    if source.text is not None or source.path is None:
-        return words.plain(source.text or "", source.key) if modality == "text" else None
+    if modality == "text" and source.text is not None:
+        return words.plain(source.text, source.key)
+    if source.path is None:
+        return None
     path = source.path
     kind = content(path)
     if modality == "text":

@@ -57,7 +57,7 @@ def _check(settings: MediaSettings) -> None:
 def _media(catalogue: Catalogue) -> pd.DataFrame:
     """Items with a file to decode; ``as``: the kind that the file is examined as, for a segment by its ending."""
     items = catalogue.items
-    media = items[items["kind"].isin(MEDIA_KINDS) & items["path"].notna() & items["text"].isna()]
+    media = items[items["kind"].isin(MEDIA_KINDS) & _in_file(items)]
     endings = (KIND_OF.get(Path(path).suffix.lower(), "video") for path in media["path"])
     pairs = zip(media["kind"], endings, strict=True)
     return media.assign(**{"as": [ending if kind == "segment" else kind for kind, ending in pairs]})
@@ -175,24 +175,36 @@ def _inherited(labels: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
 def content_hashes(catalogue: Catalogue, cache: Path | None = None) -> dict[str, str]:
     """Item id -> key of its content, for every item that has any; equal content, equal key.
 
-    The SHA-256 of the file's bytes, of these and the span for items with times, or of the text that the catalogue carries.
+    The SHA-256 of the file's bytes, of these and the span for items with times, or of the text that the catalogue carries
+    (for a photo or video that carries one beside its file, of the file).
     Files are read once as long as path, size and time stay the same. Raises MediaError for a file that has gone.
     """
     items = catalogue.items
-    paths = items.loc[items["path"].notna() & items["text"].isna(), "path"].unique().tolist()
+    in_file = _in_file(items)
+    paths = items.loc[in_file, "path"].unique().tolist()
     digests = _digests(paths, cache, "hashing files")
     hashes: dict[str, str] = {}
     columns = (items[name].tolist() for name in ("id", "path", "text", "start_s", "end_s"))
-    for name, path, text, start, end in zip(*columns, strict=True):
-        if text is not None:
-            hashes[name] = hashlib.sha256(text.encode()).hexdigest()
-        elif path is not None:
+    for from_file, name, path, text, start, end in zip(in_file.tolist(), *columns, strict=True):
+        if text is not None and not from_file:
+            hashes[name] = text_hash(text)
+        elif from_file:
             digest = digests[path]
             if digest is None:
                 raise MediaError("the file has gone since it was examined", given=path, todo="run again")
             whole = math.isnan(start) and math.isnan(end)
             hashes[name] = digest if whole else hashlib.sha256(f"{digest} {start!r} {end!r}".encode()).hexdigest()
     return hashes
+
+
+def text_hash(text: str) -> str:
+    """Content key of a text that the catalogue carries."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _in_file(items: pd.DataFrame) -> "pd.Series[bool]":
+    """Items whose media lie in a file: all with a path, but texts whose words the catalogue carries."""
+    return items["path"].notna() & ~((items["kind"] == "text") & items["text"].notna())
 
 
 def _digests(paths: Sequence[str], cache: Path | None, what: str) -> dict[str, str | None]:
