@@ -18,7 +18,7 @@ class EncoderCard:
     """What a vector was made with. Vectors of different cards are never mixed: the store is keyed by ``key()``.
 
     name: the encoder's; weights: hub id, folder or ``none``; revision: commit, or hash of the weight file; width: of the vector;
-    input: e.g. ``16000 Hz mono``, ``224 px``, ``256 tokens``; licence and paper: of the weights.
+    input: e.g. ``16000 Hz mono``, ``224 px``, ``256 tokens``; licence and paper: of the weights; precision: of the computation.
     """
 
     name: str
@@ -29,6 +29,7 @@ class EncoderCard:
     input: str
     licence: str
     paper: str
+    precision: str = "fp32"
 
     def key(self) -> str:
         """Sixteen hex digits that change with any field."""
@@ -48,6 +49,13 @@ class Encoder(abc.ABC):
     def available(self) -> str | None:
         """None when ``load`` would work; else one line: what is missing and where it was looked for."""
 
+    def identity(self) -> str | None:
+        """What of the weights and arguments decides the vectors, found without loading anything; None where that takes a load.
+
+        Equal identities give equal cards, so that a corpus whose vectors are all stored needs no weights.
+        """
+        return None
+
     @abc.abstractmethod
     def load(self, device: str = "cpu") -> None:
         """Bring the weights to ``device``; raises EncoderError."""
@@ -57,9 +65,16 @@ class Encoder(abc.ABC):
     def card(self) -> EncoderCard:
         """Complete after ``load``."""
 
+    def prepare(self, clip: Clip) -> Clip:
+        """What of a clip the model looks at: frames at its size (uint8), sound mono at its rate. ``prepare(prepare(c))`` is ``prepare(c)``.
+
+        Decoder threads call it ahead of ``encode``, so that little waits in memory; only after ``load``.
+        """
+        return clip
+
     @abc.abstractmethod
     def _encode(self, clips: Sequence[Clip]) -> Floats:
-        """Compute; deterministic, each vector independent of the rest of the batch."""
+        """Compute on prepared clips; deterministic, each vector independent of the rest of the batch."""
 
     def encode(self, clips: Sequence[Clip]) -> Floats:
         """Clips of this encoder's modality -> float32 [len(clips), card.width], every number finite.
@@ -68,7 +83,7 @@ class Encoder(abc.ABC):
         """
         if not clips:
             return np.zeros((0, self.card.width), np.float32)
-        vectors = np.ascontiguousarray(self._encode(clips), dtype=np.float32)
+        vectors = np.ascontiguousarray(self._encode([self.prepare(clip) for clip in clips]), dtype=np.float32)
         if vectors.shape != (len(clips), self.card.width):
             raise EncoderError(f"{self.card.name} gave a wrong shape", given=vectors.shape, todo="mend the encoder")
         if not np.isfinite(vectors).all():
