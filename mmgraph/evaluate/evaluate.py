@@ -47,6 +47,8 @@ def fit_label_baselines(question: LabelQuestion, names: Names = "all") -> dict[s
 def baseline_names(names: Names, task: Literal["link", "label"]) -> list[str]:
     """Of the names in the settings, which may mix both groups, those of one group; an unknown name stays, to be refused.
 
+    A dotted path is of the group whose contract its class has.
+
     >>> baseline_names(("majority", "popularity"), "link")
     ['popularity']
     """
@@ -54,7 +56,12 @@ def baseline_names(names: Names, task: Literal["link", "label"]) -> list[str]:
     if names == "all":
         return list(own)
     other = {_plain(name) for name in registry.discover(f"{'label' if task == 'link' else 'link'} baseline")}
-    return [name for name in names if _plain(name) not in other]
+    contract = LabelBaseline if task == "link" else LinkBaseline
+    return [name for name in names if _plain(name) not in other and not ("." in name and _is_a(name, contract, task))]
+
+
+def _is_a(name: str, contract: type, task: str) -> bool:
+    return issubclass(registry.find(f"{task} baseline", name).load(), contract)
 
 
 def evaluate_links(

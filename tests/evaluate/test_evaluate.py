@@ -118,6 +118,9 @@ def test_names_pick_baselines_of_their_group_and_unknown_ones_are_refused():
     question = random_question(5)
     assert [m.name for m in fit_link_baselines(question, ("popularity", "majority", "FastRP"))] == ["popularity", "fastrp+knn"]
     assert list(fit_label_baselines(label_question(), ("popularity", "majority"))) == ["majority"]
+    dotted = ("mmgraph.evaluate.baselines.links.popularity.Popularity", "mmgraph.evaluate.baselines.labels.majority.Majority")
+    assert [m.name for m in fit_link_baselines(question, dotted)] == ["popularity"]
+    assert list(fit_label_baselines(label_question(), dotted)) == ["majority"]
     with pytest.raises(SettingsError, match="no link baseline of this name; given: popularty; did you mean popularity"):
         fit_link_baselines(question, ("popularty",))
 
