@@ -57,7 +57,7 @@ def main() -> None:
     print("the encoder meets the contract")
     # in a YAML: image: [{class_path: own_encoder.Thumbnail, init_args: {side: 8}}]
     component = Component(class_path=f"{Path(__file__).stem}.Thumbnail", init_args={"side": 8})
-    encoder = choose("image", [component], "error", "cpu").encoder
+    encoder = choose("image", [component], "error", "cpu").encoder()
 
     with tempfile.TemporaryDirectory() as folder:
         root, media = Path(folder) / "sample", MediaSettings(workers=1)

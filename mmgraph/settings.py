@@ -62,7 +62,8 @@ class EncoderSettings(Section, frozen=True):
     """For each modality encoders in order of preference; the first whose weights can be had is taken once per run.
 
     when_unavailable: ``fallback`` takes the next and says so, ``error`` stops the run. store: folder of the features,
-    beside the run folder when not given. batch: clips a batch. device: ``auto``, ``cpu``, ``cuda``.
+    beside the run folder when not given. batch: clips at a time, ``auto`` finds out. device: ``auto``, ``cpu``, ``cuda``,
+    ``cuda:1``, ``mps``. offline: no hub is ever asked.
     """
 
     image: tuple[ComponentLike, ...] = ("image_statistics",)
@@ -70,8 +71,9 @@ class EncoderSettings(Section, frozen=True):
     text: tuple[ComponentLike, ...] = ("hashed_ngrams",)
     when_unavailable: Literal["fallback", "error"] = "fallback"
     store: Path | None = None
-    batch: Positive = 32
+    batch: Positive | Literal["auto"] = "auto"
     device: str = "auto"
+    offline: bool = False
 
 
 class GraphSettings(Section, frozen=True):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mmgraph.catalogue.contract import Catalogue, Unread
+from mmgraph.encode.cards import Cards
 from mmgraph.encode.choose import Chosen, choose
 from mmgraph.errors import StoreError
 from mmgraph.graph.contract import Features
@@ -68,8 +69,9 @@ def _collect_one(
     found: Collected,
 ) -> None:
     settings, media, store = tools
-    chosen: Chosen = choose(modality, getattr(settings, modality), settings.when_unavailable, settings.device)
-    encoder = chosen.encoder
+    known = Cards(store.folder)
+    chosen: Chosen = choose(modality, getattr(settings, modality), settings.when_unavailable, settings.device, known)
+    encoder, batch = chosen.encoder(), 32 if settings.batch == "auto" else settings.batch
     source_of = sources(catalogue)
     rows = zip(items["id"], items["kind"], items["text"], strict=True)
     if modality == "text":  # a photo's caption is not its file
@@ -78,7 +80,7 @@ def _collect_one(
         }
     else:
         keys = {item: _key(content[item], modality, kind, media) for item, kind, _ in rows}
-    report = fill(store, encoder, [(key, source_of[item]) for item, key in keys.items()], media, settings.batch)
+    report = fill(store, encoder, [(key, source_of[item]) for item, key in keys.items()], media, batch)
     found.unread += list(report.unread)
     found.counts[modality] = {"encoded": report.encoded, "cached": report.cached, "absent": report.absent}
     found.encoders[modality] = {

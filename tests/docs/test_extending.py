@@ -71,7 +71,7 @@ def test_a_file_in_the_folder_is_found_by_its_short_name(mine, heading, monkeypa
 
 
 def test_encoder(mine):
-    encoder = choose("text", [_component("Encoder")], "error", "cpu").encoder
+    encoder = choose("text", [_component("Encoder")], "error", "cpu").encoder()
     check_encoder(encoder, awkward_clips("text"))
 
 

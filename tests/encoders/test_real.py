@@ -165,7 +165,7 @@ def test_a_list_with_pretrained_ones_falls_back_and_says_so(shared, monkeypatch)
     monkeypatch.setattr("mmgraph_encoders.weights.cached", lambda *_: None)
     mobilenet = Component(class_path="vision_transformer", init_args={"model": str(shared / "weights" / "mobilenet_v2")})
     chosen = choose("image", ["vision_transformer", mobilenet, "image_statistics"], "fallback", "cpu")
-    assert chosen.encoder.card.weights == "mobilenet_v2"
+    assert chosen.card.weights == "mobilenet_v2"
     ((name, reason),) = chosen.passed_over
     assert name == "vision_transformer"
     assert reason.startswith("facebook/dinov2-small is not in ")
