@@ -49,13 +49,19 @@ class SegmentSettings(Section, frozen=True):
 
 
 class MediaSettings(Section, frozen=True):
-    """segments: see there; frames_per_segment: evenly spaced; max_pixels: larger images are quarantined; workers: decoders."""
+    """segments: see there; frames_per_segment: evenly spaced; max_pixels: larger images are quarantined; workers: decoders.
+
+    timeout_s: for one file, and a second more for each 250 kB of it; memory_mb: that decoding one file may take. What needs
+    more is quarantined.
+    """
 
     segments: SegmentSettings = SegmentSettings()
     frames_per_segment: Positive = 4
     max_pixels: Positive = 100_000_000
     max_sound_s: Above0 = 30.0
     workers: Natural = 2
+    timeout_s: Above0 = 120.0
+    memory_mb: Positive = 2048
 
 
 class EncoderSettings(Section, frozen=True):
