@@ -7,6 +7,7 @@ import pytest
 from mmgraph.errors import MediaError
 from mmgraph.media.clip import Source, Words
 from mmgraph.media.decode import decode
+from mmgraph.media.words import cues
 from mmgraph.settings import MediaSettings
 
 
@@ -74,3 +75,33 @@ def test_a_text_of_the_tables():
 
 def test_other_endings_are_texts_too(tmp_path):
     assert text(tmp_path / "a.tex", b"\\section{Words}") == "\\section{Words}"
+
+
+def test_no_cues():
+    assert cues("") == []
+    assert cues("WEBVTT\n\nNOTE nothing --> here\n") == []
+    assert cues("1\n00:00:01,000 --> 00:00:02,000\n\n") == []  # nothing is said
+    assert cues("1\n00:00:02,000 --> 00:00:01,000\nBack in time\n") == []
+    assert cues("one line --> of prose") == []
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        "00:00:01,500 --> 00:00:02,000",
+        "00:00:01.500 --> 00:00:02.000",
+        "00:01.500 --> 00:02.000 align:start position:10%",
+        "0:00:01,5-->0:00:02",
+        "00: 00: 01,500 -> 00: 00: 02,000",
+        "00:00:01,500 --> 00:00:02,000  X1:63 X2:223 Y1:43 Y2:58",
+    ],
+)
+@pytest.mark.parametrize("start", ["", "\ufeff", "1\r\n", "WEBVTT\n\nname\n"])
+def test_a_cue_in_every_writing(times, start):
+    assert cues(f"{start}{times}\nsaid\n") == [(1.5, 2.0, "said")]
+
+
+def test_cues_out_of_order_overlapping_and_without_empty_lines_between():
+    text = "2\n00:00:03,000 --> 00:00:05,000\nlast\n7\n1\n00:00:01,000 --> 00:00:04,000\nfirst\n\nnot said\n"
+    text += "\n99:59:59,999 --> 100:00:00,500\nend"
+    assert cues(text) == [(1.0, 4.0, "first"), (3.0, 5.0, "last\n7"), (359999.999, 360000.5, "end")]
