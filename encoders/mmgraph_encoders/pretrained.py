@@ -11,17 +11,19 @@ from mmgraph.types import Floats
 from mmgraph_encoders.weights import bring, folder_of
 
 _log = logging.getLogger(__name__)
+Precision = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def loaded(factory: Any, model: str, revision: str | None, device: str) -> tuple[Any, bool]:
-    """``factory.from_pretrained`` in float32 on ``device``, for inference, and whether its pooler has weights.
+def loaded(factory: Any, model: str, revision: str | None, device: str, precision: Precision = "fp32") -> tuple[Any, bool]:
+    """``factory.from_pretrained`` in this precision on ``device``, for inference, and whether its pooler has weights.
 
     Raises EncoderError when anything but a pooler is missing from the weights: it would be filled with random numbers.
     """
     _log.info("loading %s", model)
     network, report = bring(
         model,
-        lambda: factory.from_pretrained(model, revision=revision, output_loading_info=True, dtype=torch.float32),
+        lambda: factory.from_pretrained(model, revision=revision, output_loading_info=True, dtype=DTYPES[precision]),
         hub=folder_of(model) is None,
     )
     lost = sorted(key for key in report["missing_keys"] if "position_ids" not in key)

@@ -157,6 +157,15 @@ def revision_of(model: str, revision: str | None = None, files: Sequence[str] = 
     return found.parent.name if found else revision or "main"
 
 
+def identity_of(model: str, revision: str | None = None, files: Sequence[str] = WEIGHT_FILES) -> str | None:
+    """For ``Encoder.identity``: place and revision of weights that are at hand, without loading them; None where they are not."""
+    folder = folder_of(model)
+    here = (
+        any((folder / name).is_file() for name in files) if folder is not None else cached(model, files, revision) is not None
+    )
+    return f"{shown(model)} {revision_of(model, revision, files)}" if here else None
+
+
 def _shards(index: Path) -> set[str]:
     return set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
 
