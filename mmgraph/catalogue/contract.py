@@ -1,6 +1,7 @@
 """The catalogue: checked tables of items, links and labels, and the contract of what reads them."""
 
 import abc
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mmgraph.catalogue.kinds import Held
 from mmgraph.types import Modality
 
 ITEM_COLUMNS = ("id", "kind", "path", "text", "parent", "start_s", "end_s")
 LINK_COLUMNS = ("source", "relation", "target", "time", "weight", "split")
 LABEL_COLUMNS = ("id", "field", "value", "split")
+UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # in an id: ids stand one a line in files, as UTF-8
 MEDIA_KINDS = ("video", "segment", "image", "music", "text")
 
 
@@ -43,6 +46,7 @@ class Catalogue:
     of another item or None, ``start_s`` and ``end_s`` float seconds in the parent's time or NaN. Index 0..n-1.
     links: LINK_COLUMNS; ``time`` float seconds (NaN unknown), ``weight`` float (1.0 when not given), ``split`` None or a SplitName.
     labels: LABEL_COLUMNS; several values of one field on one item make the field multi-label.
+    holds: path -> what the file holds by its content; filled by ``media.segments.cut``, until then its ending tells.
     """
 
     items: pd.DataFrame
@@ -51,6 +55,7 @@ class Catalogue:
     features: tuple[GivenFeatures, ...] = ()
     unread: tuple[Unread, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
+    holds: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)
 
     def kinds(self) -> dict[str, int]:
         """How many items of each kind, in order of first appearance."""

@@ -3,17 +3,21 @@
 import hashlib
 import logging
 import os
+import posixpath
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from mmgraph.catalogue.contract import Unread
+from mmgraph.catalogue.animated import animated
+from mmgraph.catalogue.contract import UNUSABLE, Unread
 from mmgraph.catalogue.features import FOLDER
-from mmgraph.catalogue.kinds import KIND_OF
+from mmgraph.catalogue.kinds import KIND_OF, SUBTITLES, ending
 from mmgraph.catalogue.tables import SUFFIXES
 
 _log = logging.getLogger(__name__)
 _TABLES = {name + suffix for name in ("items", "links", "labels") for suffix in SUFFIXES}
+_LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*$")  # of subtitles: walk.en.srt, walk.pt-BR.vtt
 _ABOUT = {"readme", "license", "licence", "copying", "notice", "changelog"}  # texts about the folder, not in it
 
 
@@ -28,13 +32,17 @@ class Found:
     @property
     def folder(self) -> str:
         """The folder it lies in, relative to the root; empty for the root itself."""
-        above = PurePosixPath(self.id).parent.as_posix()
-        return "" if above == "." else above
+        return posixpath.dirname(self.id)
 
     @property
     def stem(self) -> str:
         """Its name without the last ending."""
-        return PurePosixPath(self.id).stem
+        return posixpath.splitext(self.name)[0]
+
+    @property
+    def name(self) -> str:
+        """Its name with all endings."""
+        return posixpath.basename(self.id)
 
 
 @dataclass(frozen=True)
@@ -53,16 +61,19 @@ def walk(root: Path) -> Walk:
     ignored: list[str] = []
     sizes = hashlib.sha256()
     for name, size in sorted(_names(root)):
-        if not _is_unicode(name):
-            shown = name.encode("utf-8", "backslashreplace").decode()
-            unread.append(Unread(shown, str(root / shown), "the file name is not UTF-8; rename it"))
-        elif kind := _kind(name):
+        kind = _kind(root, name)
+        if kind is None:
+            if not _is_table(name):
+                ignored.append(name)
+        elif wrong := _wrong(name):
+            shown = name.encode("unicode_escape").decode("ascii")
+            unread.append(Unread(shown, str(root / shown), wrong))
+        else:
             found.append(Found(name, kind))
             sizes.update(f"{name}\0{size}\0".encode())
-        elif not _is_table(name):
-            ignored.append(name)
     if ignored:
-        _log.info("%d files under %s fit no kind and are ignored: %s", len(ignored), root, ", ".join(ignored[:5]))
+        some = ", ".join(ignored[:5]).encode("utf-8", "backslashreplace").decode()
+        _log.info("%d files under %s fit no kind and are ignored: %s", len(ignored), root, some)
     return Walk(_with_parents(found), tuple(unread), sizes.hexdigest())
 
 
@@ -76,37 +87,39 @@ def _names(root: Path) -> Iterator[tuple[str, int]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in files:
-            path = Path(folder, name)
             if not name.startswith("."):
-                yield path.relative_to(root).as_posix(), _size(path)
+                yield name if below == "." else f"{below}/{name}", _size(posixpath.join(folder, name))
 
 
 def _say(error: OSError) -> None:
     _log.warning("a folder cannot be read and is left out: %s", error)
 
 
-def _size(path: Path) -> int:
+def _size(path: str) -> int:
     try:
-        return path.stat().st_size
+        return os.stat(path).st_size  # noqa: PTH116 - pathlib takes ten times as long, and a corpus has many
     except OSError:  # a link to nothing: an item all the same, so that it ends in quarantine with its reason
         return -1
 
 
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def _wrong(name: str) -> str:
+    """Why a name can be no id; empty where it can."""
+    if not (unusable := UNUSABLE.search(name)):
+        return ""
+    not_unicode = "\ud800" <= unusable[0] <= "\udfff"  # how Python shows bytes that are no UTF-8
+    return (
+        "the file name is not UTF-8; rename it" if not_unicode else "the file name holds a line break or the like; rename it"
+    )
 
 
-def _kind(name: str) -> str | None:
-    path = PurePosixPath(name)
-    kind = KIND_OF.get(path.suffix.lower())
-    if kind == "text" and (_is_table(name) or path.stem.lower() in _ABOUT):
+def _kind(root: Path, name: str) -> str | None:
+    suffix = ending(name)
+    kind = KIND_OF.get(suffix)
+    if kind == "text" and (_is_table(name) or posixpath.basename(name)[: -len(suffix)].lower() in _ABOUT):
         return None
-    return kind
+    return "video" if suffix == ".gif" and animated(posixpath.join(root, name)) else kind
 
 
 def _is_table(name: str) -> bool:
@@ -117,7 +130,8 @@ def _is_table(name: str) -> bool:
 def _with_parents(found: list[Found]) -> tuple[Found, ...]:
     """Texts of the same stem as a media file of their folder (``a.txt`` or ``a.mp4.txt`` beside ``a.mp4``) get it as parent.
 
-    Of several media files of one stem, a video comes before music, and music before an image.
+    Subtitles may name a language (``a.en.srt``). Of several media files of one stem, a video comes before music, and music
+    before an image.
     """
     media: dict[tuple[str, str], str] = {}
     for kind in ("image", "music", "video"):
@@ -126,5 +140,12 @@ def _with_parents(found: list[Found]) -> tuple[Found, ...]:
                 media[one.folder, one.stem] = one.id
     for one in found:
         if one.kind != "text":
-            media[one.folder, PurePosixPath(one.id).name] = one.id
-    return tuple(Found(one.id, one.kind, media.get((one.folder, one.stem))) if one.kind == "text" else one for one in found)
+            media[one.folder, one.name] = one.id
+    return tuple(replace(one, parent=_beside(one, media)) if one.kind == "text" else one for one in found)
+
+
+def _beside(text: Found, media: dict[tuple[str, str], str]) -> str | None:
+    parent = media.get((text.folder, text.stem))
+    if parent is None and text.id.lower().endswith(SUBTITLES):
+        return media.get((text.folder, _LANGUAGE.sub("", text.stem)))
+    return parent

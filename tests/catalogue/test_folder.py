@@ -1,9 +1,13 @@
 """A tree of files becomes items; files need not be readable media for that."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from mmgraph.catalogue.animated import animated
 from mmgraph.catalogue.importers.folder import Folder
 from mmgraph.errors import CatalogueError
 
@@ -95,6 +99,97 @@ def test_a_name_that_is_not_unicode_is_unread(tmp_path):
         pytest.skip("this file system takes no such name")
     catalogue = Folder(root=tmp_path).read()
     assert [(one.id, one.reason) for one in catalogue.unread] == [("b\\udcff.mp4", "the file name is not UTF-8; rename it")]
+
+
+def test_a_name_with_a_line_break_is_unread(tmp_path):
+    catalogue = Folder(root=tree(tmp_path, "a.mp4", "b\n.mp4", "c\u2028.mp4", "d\n.xyz")).read()
+    assert catalogue.items["id"].tolist() == ["a.mp4"]
+    reason = "the file name holds a line break or the like; rename it"
+    assert [(one.id, one.reason) for one in catalogue.unread] == [("b\\n.mp4", reason), ("c\\u2028.mp4", reason)]
+
+
+def test_a_folder_that_the_system_refuses_is_left_out(tmp_path, caplog, monkeypatch):
+    real = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert Folder(root=tree(tmp_path, "a.mp4", "closed/b.mp4")).read().items["id"].tolist() == ["a.mp4"]
+    assert "a folder cannot be read and is left out" in caplog.text
+
+
+def test_a_link_that_leads_to_itself_is_unread(tmp_path):
+    tree(tmp_path, "a.mp4")
+    (tmp_path / "b.mp4").symlink_to(tmp_path / "b.mp4")
+    (unread,) = Folder(root=tmp_path).read().unread
+    assert unread.reason == "the path cannot be used: Too many levels of symbolic links"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+def test_what_is_no_ordinary_file_is_unread(tmp_path):
+    tree(tmp_path, "a.mp4")
+    os.mkfifo(tmp_path / "b.mp4")
+    (unread,) = Folder(root=tmp_path).read().unread
+    assert (unread.id, unread.reason) == ("b.mp4", "it is no ordinary file")
+
+
+def gif(path: Path, pictures: int, seed: int = 0) -> Path:
+    frames = [Image.effect_noise((40, 30), 20 + 10 * number + seed) for number in range(pictures)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=80)
+    return path
+
+
+def test_a_gif_that_moves_is_a_video(tmp_path):
+    gif(tmp_path / "moves.GIF", 5)
+    gif(tmp_path / "still.gif", 1)
+    (tmp_path / "broken.gif").write_bytes(b"GIF89a")
+    (tmp_path / "none.gif").touch()
+    catalogue = Folder(root=tmp_path).read()
+    assert dict(rows(catalogue, "id", "kind")) == {
+        "broken.gif": "image",
+        "moves.GIF": "video",
+        "none.gif": "image",
+        "still.gif": "image",
+    }
+
+
+@pytest.mark.parametrize("pictures", [1, 2, 3])
+def test_a_gif_cut_short_anywhere_never_fails_and_never_gains_pictures(tmp_path, pictures):
+    raw = gif(tmp_path / "a.gif", pictures).read_bytes()
+    with Image.open(tmp_path / "a.gif") as image:
+        assert animated(str(tmp_path / "a.gif")) == (getattr(image, "n_frames", 1) > 1)
+    for end in range(0, len(raw), 7):
+        (tmp_path / "b.gif").write_bytes(raw[:end])
+        assert animated(str(tmp_path / "b.gif")) <= (pictures > 1)
+
+
+def test_every_ending(tmp_path):
+    endings = {
+        "video": "mp4 mov mkv webm avi ts m4v",
+        "music": "wav flac ogg opus mp3 m4a",
+        "image": "jpg jpeg png webp gif tiff tif bmp avif",
+        "text": "txt md srt vtt json",
+    }
+    names = {f"{ending}.{ending}": kind for kind, all_of in endings.items() for ending in all_of.split()}
+    assert dict(rows(Folder(root=tree(tmp_path, *names)).read(), "id", "kind")) == names
+
+
+def test_subtitles_may_name_a_language(tmp_path):
+    names = ["a.mp4", "a.en.srt", "a.pt-BR.vtt", "a.mp4.srt", "a.en.txt", "a.second.srt", "b.en.mp4", "b.en.srt"]
+    parents = dict(rows(Folder(root=tree(tmp_path, *names)).read(), "id", "parent"))
+    assert parents == {
+        "a.mp4": None,
+        "b.en.mp4": None,
+        "a.en.srt": "a.mp4",
+        "a.pt-BR.vtt": "a.mp4",
+        "a.mp4.srt": "a.mp4",
+        "a.en.txt": None,
+        "a.second.srt": None,
+        "b.en.srt": "b.en.mp4",
+    }
 
 
 def test_weak_labels_only_on_request(tmp_path):

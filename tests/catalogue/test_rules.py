@@ -103,6 +103,14 @@ RULES = {
         {"labels.csv": "id,field,value,split\nu,f,x,train\nu,f,x,test\n"},
         r"labels.csv, row 3, column 'split'",
     ),
+    "line break in an id": (
+        {"items.csv": 'id,kind\na,user\n"b\nc",user\n'},
+        r"items.csv, row 3, column 'id': it holds a line break or another control character; given: 'b\\nc'; take it out",
+    ),
+    "control character in an id": (
+        {"items.csv": "id,kind\na,user\nb\x85c,user\n"},
+        r"items.csv, row 3, column 'id': it holds a line break or another control character",
+    ),
     "quoted line ends": (
         {"items.csv": 'id,kind,text\na,user,"one\ntwo"\n\nb,,x\n'},
         r"items.csv, row 5, column 'kind': it is empty",

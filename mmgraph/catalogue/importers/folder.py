@@ -1,6 +1,7 @@
 """A tree of media files: videos, music, images and texts, with what their places and names tell."""
 
 import logging
+import posixpath
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,10 +24,11 @@ _log = logging.getLogger(__name__)
 class Folder(Importer):
     """Every media file under ``root`` is an item; its id is its path relative to ``root`` with ``/``.
 
-    A text beside a media file of the same stem is its side-car: an item of kind text with that file as parent. Tables and
-    vectors at the root are read too: a row of ``items`` whose id or path is a file's stands for that file; other rows add
-    items. labels_from: weak labels, field ``folder`` (name of the file's folder) or ``name`` (the file name up to its first
-    digit or ``_``); side-cars get none. parents_from: ``folder`` makes every sub-folder an item, the parent of what is in it.
+    Its ending tells its kind; a gif that moves is a video. A text beside a media file of the same stem is its side-car: an item
+    of kind text with that file as parent. Tables and vectors at the root are read too: a row of ``items`` whose id or path is
+    a file's stands for that file; other rows add items. labels_from: weak labels, field ``folder`` (name of the file's folder)
+    or ``name`` (the file name up to its first digit or ``_``); side-cars get none. parents_from: ``folder`` makes every
+    sub-folder an item, the parent of what is in it.
     """
 
     root: Path
@@ -52,8 +54,7 @@ class Folder(Importer):
         return _table(rows, "file")
 
     def _folder_of(self, name: str) -> str | None:
-        above = PurePosixPath(name).parent.as_posix()
-        return None if self.parents_from == "none" or above == "." else above
+        return None if self.parents_from == "none" else posixpath.dirname(name) or None
 
     def _folders(self, files: Sequence[Found]) -> Table:
         if self.parents_from == "none":
