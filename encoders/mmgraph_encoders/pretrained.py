@@ -1,29 +1,36 @@
 """What encoders of transformers share: loading, and reading one vector out of what a model returns."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 
+from mmgraph.encode.batches import attempt
 from mmgraph.errors import EncoderError
 from mmgraph.types import Floats
+from mmgraph_encoders.hub import pinned
 from mmgraph_encoders.weights import bring, folder_of
 
 _log = logging.getLogger(__name__)
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_TOO_LARGE = "out of memory for the smallest piece"
+_NOT_IN = re.compile(r"not implemented for '(Half|BFloat16)'|(Half|BFloat16).* not supported")
 
 
 def loaded(factory: Any, model: str, revision: str | None, device: str, precision: Precision = "fp32") -> tuple[Any, bool]:
-    """``factory.from_pretrained`` in this precision on ``device``, for inference, and whether its pooler has weights.
+    """``factory.from_pretrained`` in ``precision`` on ``device``, for inference, and whether its pooler has weights.
 
-    Raises EncoderError when anything but a pooler is missing from the weights: it would be filled with random numbers.
+    Its inputs go through ``onto``. Raises EncoderError when anything but a pooler is missing from the weights: it would be
+    filled with random numbers.
     """
     _log.info("loading %s", model)
+    wanted = {"revision": pinned(model, revision), "dtype": DTYPES[precision]}
     network, report = bring(
         model,
-        lambda: factory.from_pretrained(model, revision=revision, output_loading_info=True, dtype=DTYPES[precision]),
+        lambda: factory.from_pretrained(model, output_loading_info=True, **wanted),
         hub=folder_of(model) is None,
     )
     lost = sorted(key for key in report["missing_keys"] if "position_ids" not in key)
@@ -38,19 +45,30 @@ def loaded(factory: Any, model: str, revision: str | None, device: str, precisio
         raise EncoderError(f"{model} cannot be brought to {device}", given=error, todo="set encoders.device: cpu") from error
 
 
+def onto(inputs: Any, network: Any) -> Any:
+    """A tensor, or what a processor returns, on the device of ``network``, its floating numbers in the type of its weights."""
+    weight = next(parameter for parameter in network.parameters() if parameter.is_floating_point())
+    if isinstance(inputs, torch.Tensor):
+        return inputs.to(weight.device, weight.dtype if inputs.is_floating_point() else None)
+    return {name: onto(one, network) if isinstance(one, torch.Tensor) else one for name, one in inputs.items()}
+
+
 def part(name: str, factory: Any, model: str, revision: str | None, **settings: Any) -> Any:
     """A tokenizer or processor of the same weights; ``name`` says which in the error."""
     return bring(
         f"{name} of {model}",
-        lambda: factory.from_pretrained(model, revision=revision, **settings),
+        lambda: factory.from_pretrained(model, revision=pinned(model, revision), **settings),
         hub=folder_of(model) is None,
     )
 
 
 def pooled(output: Any, *, has_pooler: bool = True, otherwise: Literal["first", "mean"] = "first") -> torch.Tensor:
-    """[n, width] of a model's output: itself, its pooled vector, or the first token or mean where it has none."""
+    """[n, width] of a model's output: itself, its projected or pooled vector, or the first token or mean where it has none."""
     if isinstance(output, torch.Tensor):
         return output.flatten(1)
+    projected = getattr(output, "image_embeds", None)
+    if projected is not None:
+        return projected
     found = getattr(output, "pooler_output", None)
     if found is not None and has_pooler:
         return found.flatten(1)
@@ -61,10 +79,38 @@ def pooled(output: Any, *, has_pooler: bool = True, otherwise: Literal["first", 
 
 
 def in_chunks(things: Sequence[Any], compute: Callable[[Sequence[Any]], torch.Tensor], size: int = 64) -> Floats:
-    """``compute`` on at most ``size`` things at a time, without gradients: float32 [len(things), width]."""
+    """``compute`` on at most ``size`` things at a time, fewer where memory ends, without gradients: float32 [len(things), width].
+
+    Raises EncoderError where the device does not know the precision.
+    """
+    parts: list[torch.Tensor] = []
+    done = 0
     with torch.inference_mode():
-        parts = [compute(things[first : first + size]).float().cpu() for first in range(0, len(things), size)]
+        while done < len(things):
+            some = things[done : done + size]
+            found = attempt(lambda some: _known(compute, some).float().cpu(), some)
+            if found is not None:
+                parts.append(found)
+                done += len(some)
+            elif len(some) == 1:
+                raise MemoryError(
+                    _TOO_LARGE
+                )  # for ``Batches``, which gives the encoder fewer clips, or says that one is too many
+            else:
+                size = len(some) // 2
     return torch.cat(parts).numpy()
+
+
+def _known(compute: Callable[[Sequence[Any]], torch.Tensor], things: Sequence[Any]) -> torch.Tensor:
+    try:
+        return compute(things)
+    except RuntimeError as error:
+        found = _NOT_IN.search(str(error))
+        if found is None:
+            raise
+        raise EncoderError(
+            "this device cannot compute in this precision", given=error, todo="set init_args.precision: fp32"
+        ) from error
 
 
 def unloaded(name: str) -> EncoderError:

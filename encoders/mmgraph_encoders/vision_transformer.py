@@ -1,62 +1,105 @@
 """Frames by any vision model of transformers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from mmgraph.encode.contract import Encoder, EncoderCard
+from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
-from mmgraph.types import Floats, Modality
-from mmgraph_encoders import weights
-from mmgraph_encoders.clips import frames_of, mean_by_clip, unit
+from mmgraph.types import Bytes, Floats, Modality
+from mmgraph_encoders import known, weights
 
-_KNOWN = {"facebook/dinov2-small": ("Apache-2.0", "Oquab et al. 2023, arXiv:2304.07193")}
+# ``model_type`` of a checkpoint with two towers -> the class that reads its image tower alone, projection included.
+_TOWERS = {
+    "clip": "CLIPVisionModelWithProjection",
+    "metaclip_2": "MetaClip2VisionModelWithProjection",
+    "siglip": "SiglipVisionModel",
+    "siglip2": "Siglip2VisionModel",
+}
 
 
 class VisionModel(Encoder):
-    """DINOv2, ViT, MobileNet, or the image tower of CLIP or SigLIP, by AutoModel. Mean over a clip's frames, of length one.
+    """DINOv2, ViT, MobileNet, or the image tower of CLIP or SigLIP, by AutoModel. Vectors have length one.
 
-    model: hub id or folder; revision: branch, tag or commit of a hub id. A frame gives the projected vector of a two-tower model,
-    else the pooled output, else (no weights for a pooler) the first token.
+    model: hub id or folder; revision: branch, tag or commit of a hub id; pooling: of the vectors of a clip's frames (``motion``
+    weighs a frame by how much the picture changes around it); precision: of the computation. A frame gives the projected vector
+    of a two-tower model, of which only the image tower is loaded where transformers has a class for it; else the pooled
+    output, else (no weights for a pooler) the first token.
     """
 
     modality: Modality = "image"
 
-    def __init__(self, *, model: str = "facebook/dinov2-small", revision: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        model: str = "facebook/dinov2-small",
+        revision: str | None = None,
+        pooling: Literal["mean", "max", "motion"] = "mean",
+        precision: Literal["fp32", "bf16", "fp16"] = "fp32",
+    ) -> None:
         self.model, self.revision = model, revision
+        self.pooling, self.precision = pooling, precision
         self._network: Any = None
 
     def available(self) -> str | None:
         """Whether a folder, the cache or the hub has the weights."""
         return weights.missing(self.model, self.revision)
 
+    def identity(self) -> str | None:
+        """The files of the folder or the commit, and the arguments."""
+        return weights.identity(self.model, self.revision, pooling=self.pooling, precision=self.precision)
+
+    def about(self) -> About:
+        """Told without the weights."""
+        config = weights.configured(self.model, self.revision)
+        licence, paper = known.of_weights(self.model, config.get("model_type"))
+        width = 384 if self.model == "facebook/dinov2-small" else config.get("projection_dim") or config.get("hidden_size")
+        return About(weights.shown(self.model), licence, paper, width)
+
+    def repository(self) -> Repository | None:
+        """The hub's, unless the weights are in a folder."""
+        return weights.repository(self.model, self.revision)
+
     def load(self, device: str = "cpu") -> None:
         """Load through transformers; raises EncoderError."""
-        import numpy as np
-        from transformers import AutoImageProcessor, AutoModel
+        import transformers
 
-        from mmgraph_encoders.pretrained import in_chunks, loaded, part
+        from mmgraph_encoders.pictures import Processed
+        from mmgraph_encoders.pretrained import loaded, part
 
-        self._processor = part("the image processor", AutoImageProcessor, self.model, self.revision)
-        network, self._has_pooler = loaded(AutoModel, self.model, self.revision, device)
-        self._commit = weights.revision_of(self.model, self.revision)
+        config = part("the configuration", transformers.AutoConfig, self.model, self.revision)
+        processor = part("the image processor", transformers.AutoImageProcessor, self.model, self.revision)
+        factory = getattr(transformers, _TOWERS.get(config.model_type, "AutoModel"))
+        tower = {"config": _tower(config)} if config.model_type in _TOWERS else {}
+        network, self._has_pooler = loaded(factory, self.model, self.revision, device, self.precision, **tower)
+        self._pictures = Processed(processor)
+        self._commit, self._architecture = weights.revision_of(self.model, self.revision), config.model_type
         self._network, self._device = network, device
-        grey = np.full((224, 224, 3), 128, np.uint8)
-        self._width = in_chunks([grey], self._compute).shape[1]
+        self._width = self._try_out()
+
+    def _try_out(self) -> int:
+        import numpy as np
+
+        from mmgraph.media.clip import Frames
+        from mmgraph_encoders.pretrained import in_chunks
+
+        grey = self._pictures.prepare(Frames(np.full((1, 224, 224, 3), 128, np.uint8)))
+        return in_chunks(list(grey.pixels), self._compute).shape[1]
 
     @property
     def card(self) -> EncoderCard:
         """Complete after ``load``, before which it raises EncoderError."""
         self._ready()
-        licence, paper = _KNOWN.get(self.model, ("as the weights' page states", "as the weights' page states"))
+        licence, paper = known.of_weights(self.model, self._architecture)
         return EncoderCard(
             name="vision_transformer",
             modality="image",
             weights=weights.shown(self.model),
             revision=self._commit,
             width=self._width,
-            input=f"by its {type(self._processor).__name__}",
+            input=f"{self._pictures.shown}, {self.pooling} of frames",
             licence=licence,
             paper=paper,
+            precision=self.precision,
         )
 
     def _ready(self) -> None:
@@ -65,21 +108,28 @@ class VisionModel(Encoder):
         if self._network is None:
             raise unloaded("vision_transformer")
 
-    def _encode(self, clips: Sequence[Clip]) -> Floats:
-        from mmgraph_encoders.pretrained import in_chunks
-
+    def prepare(self, clip: Clip) -> Clip:
+        """Frames resized and cropped by the weights' own image processor."""
         self._ready()
-        pixels = frames_of(clips)
-        vectors = in_chunks([frame for some in pixels for frame in some], self._compute)
-        return unit(mean_by_clip(vectors, [len(some) for some in pixels]))
+        return self._pictures.prepare(clip)
 
-    def _compute(self, frames: Sequence[Any]) -> Any:
-        """Frames uint8 [h, w, 3] -> tensor [n, width]."""
-        from PIL import Image
+    def _encode(self, clips: Sequence[Clip]) -> Floats:
+        from mmgraph_encoders.pictures import frame_vectors
 
-        from mmgraph_encoders.pretrained import pooled
+        return frame_vectors(clips, self._pictures, self._compute, self.pooling)
 
-        images = self._processor(images=[Image.fromarray(frame) for frame in frames], return_tensors="pt")["pixel_values"]
-        towers = getattr(self._network, "get_image_features", None)
-        output = (towers or self._network)(pixel_values=images.to(self._device))
-        return pooled(output, has_pooler=self._has_pooler)
+    def _compute(self, frames: Sequence[Bytes]) -> Any:
+        """Prepared frames uint8 [h, w, 3] -> tensor [n, width]."""
+        from mmgraph_encoders.pretrained import DTYPES, pooled
+
+        inputs = self._pictures.inputs(frames, self._device, DTYPES[self.precision])
+        network = getattr(self._network, "get_image_features", self._network)
+        return pooled(network(**inputs), has_pooler=self._has_pooler)
+
+
+def _tower(config: Any) -> Any:
+    """The image tower's configuration, with the width of the projection that the whole model states."""
+    vision = config.vision_config
+    if hasattr(config, "projection_dim"):
+        vision.projection_dim = config.projection_dim
+    return vision
