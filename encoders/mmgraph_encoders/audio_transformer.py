@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from mmgraph.encode.contract import Encoder, EncoderCard
+from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip, Sound
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders import weights
@@ -38,6 +38,21 @@ class AudioModel(Encoder):
     def available(self) -> str | None:
         """Whether a folder, the cache or the hub has the weights."""
         return weights.missing(self.model, self.revision)
+
+    def identity(self) -> str | None:
+        """The files of the folder or the commit, and the arguments."""
+        return weights.identity(self.model, self.revision, front_end=self.front_end)
+
+    def about(self) -> About:
+        """Told without the weights."""
+        yamnet = self.front_end == "yamnet"
+        licence, paper = _YAMNET if yamnet else _KNOWN.get(self.model, ("as the weights' page states",) * 2)
+        width = 768 if self.model in _KNOWN else weights.configured(self.model, self.revision).get("hidden_size")
+        return About(weights.shown(self.model), licence, paper, width)
+
+    def repository(self) -> Repository | None:
+        """The hub's, unless the weights are in a folder."""
+        return weights.repository(self.model, self.revision)
 
     def load(self, device: str = "cpu") -> None:
         """Load through transformers; raises EncoderError."""

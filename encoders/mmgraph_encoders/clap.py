@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmgraph.encode.contract import Encoder, EncoderCard
+from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders import weights
 from mmgraph_encoders.clips import mean_by_clip, sounds_of, unit
+
+_LICENCE = "as the weights' page states (laion/clap-htsat-unfused: Apache-2.0)"
+_PAPER = "Wu et al. 2023, arXiv:2211.06687"
 
 
 class Clap(Encoder):
@@ -26,6 +29,19 @@ class Clap(Encoder):
     def available(self) -> str | None:
         """Whether a folder, the cache or the hub has the weights."""
         return weights.missing(self.model, self.revision)
+
+    def identity(self) -> str | None:
+        """The files of the folder or the commit, and the arguments."""
+        return weights.identity(self.model, self.revision)
+
+    def about(self) -> About:
+        """Told without the weights."""
+        width = weights.configured(self.model, self.revision).get("projection_dim", 512)
+        return About(weights.shown(self.model), _LICENCE, _PAPER, width)
+
+    def repository(self) -> Repository | None:
+        """The hub's, unless the weights are in a folder."""
+        return weights.repository(self.model, self.revision)
 
     def load(self, device: str = "cpu") -> None:
         """Load through transformers; raises EncoderError."""
@@ -49,8 +65,8 @@ class Clap(Encoder):
             revision=self._commit,
             width=int(self._network.config.projection_dim),
             input=f"{self._extractor.sampling_rate} Hz mono, windows of {self._window} samples",
-            licence="as the weights' page states (laion/clap-htsat-unfused: Apache-2.0)",
-            paper="Wu et al. 2023, arXiv:2211.06687",
+            licence=_LICENCE,
+            paper=_PAPER,
         )
 
     @property

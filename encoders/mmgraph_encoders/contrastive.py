@@ -1,15 +1,19 @@
 """Models of open_clip, whose two towers put images and texts into one space."""
 
 import functools
+import json
 import os
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmgraph.encode.contract import About, Repository
 from mmgraph.errors import EncoderError
-from mmgraph_encoders import weights
+from mmgraph_encoders import hub, weights
 
+LICENCE = "as the weights' page states (LAION's: MIT)"
+PAPER = "Radford et al. 2021, arXiv:2103.00020; Cherti et al. 2023, arXiv:2212.07143"
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _LOADED: "weakref.WeakValueDictionary[tuple[ContrastiveWeights, str], Contrastive]" = weakref.WeakValueDictionary()
 
@@ -57,19 +61,48 @@ class ContrastiveWeights:
             return weights.missing(self._place, files=_FILES, config="open_clip_config.json")
         if Path(self.pretrained).is_file():
             return None
-        if not any(weights.cache().glob("models--*")) and (closed := weights.hub_closed()):
+        if not any(hub.cache().glob("models--*")) and (closed := hub.hub_closed()):
             return self._not_here(closed)
         found = _tag(self.model, self.pretrained)
         if isinstance(found, str):
             return found
         if _cached(found) is not None:
             return None
-        closed = weights.hub_closed()
+        closed = hub.hub_closed()
         return None if closed is None else self._not_here(closed)
 
     def _not_here(self, closed: str) -> str:
         todo = "set init_args.pretrained to a file or model to local-dir:FOLDER, or connect to the hub once"
-        return f"{self.shown} is not in {weights.cache()} and {closed}; {todo}"
+        return f"{self.shown} is not in {hub.cache()} and {closed}; {todo}"
+
+    def identity(self) -> str | None:
+        """What they are, found without loading them; None where that is not known here."""
+        arguments = {"model": self.model.partition(":")[0], "precision": self.precision}
+        if self._place is not None:
+            return weights.identity(self._place, files=_FILES, config="open_clip_config.json", **arguments)
+        file = Path(self.pretrained)
+        if file.is_file():
+            stat = file.stat()
+            return json.dumps([arguments, self.model, file.name, stat.st_size, stat.st_mtime_ns])
+        repository = self.repository() if any(hub.cache().glob("models--*")) else None
+        if repository is None:
+            return None
+        return weights.identity(repository.id, None, repository.files, shown=self.shown, **arguments)
+
+    def about(self) -> About:
+        """What lists say."""
+        return About(self.shown, LICENCE, PAPER, 512 if self.model == "ViT-B-32" else None)
+
+    def repository(self) -> Repository | None:
+        """The hub's; None for a folder, a file, and weights that open_clip fetches from elsewhere."""
+        kind, _, rest = self.model.partition(":")
+        if kind == "hf-hub":
+            return weights.repository(rest, files=_FILES, form="local-dir:{}")
+        if kind == "local-dir" or Path(self.pretrained).is_file():
+            return None
+        found = _tag(self.model, self.pretrained)
+        identifier, files = ("", _FILES) if isinstance(found, str) else _named(found)
+        return weights.repository(identifier, files=files, argument="pretrained") if identifier else None
 
     def load(self, device: str) -> Contrastive:
         """The model on ``device``; two encoders of the same weights share one. Raises EncoderError."""
@@ -104,9 +137,14 @@ def _tag(model: str, pretrained: str) -> Any:
 
 
 def _cached(entry: Any) -> Path | None:
+    identifier, files = _named(entry)
+    return hub.cached(identifier, files) if identifier else None
+
+
+def _named(entry: Any) -> tuple[str, tuple[str, ...]]:
+    """Repository of the hub and the weight files in it that open_clip takes, the first that is there; no repository is empty."""
     identifier, name = os.path.split(entry.get("hf_hub", ""))
-    safe = (name.rsplit(".", 1)[0] + ".safetensors", name) if name else _FILES
-    return weights.cached(identifier, safe) if identifier else None
+    return identifier, (name.rsplit(".", 1)[0] + ".safetensors", name) if name else _FILES
 
 
 def _load(wanted: ContrastiveWeights, device: str) -> Contrastive:

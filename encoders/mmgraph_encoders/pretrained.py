@@ -20,14 +20,16 @@ _TOO_LARGE = "out of memory for the smallest piece"
 _NOT_IN = re.compile(r"not implemented for '(Half|BFloat16)'|(Half|BFloat16).* not supported")
 
 
-def loaded(factory: Any, model: str, revision: str | None, device: str, precision: Precision = "fp32") -> tuple[Any, bool]:
+def loaded(
+    factory: Any, model: str, revision: str | None, device: str, precision: Precision = "fp32", **more: Any
+) -> tuple[Any, bool]:
     """``factory.from_pretrained`` in ``precision`` on ``device``, for inference, and whether its pooler has weights.
 
-    Its inputs go through ``onto``. Raises EncoderError when anything but a pooler is missing from the weights: it would be
+    more: other arguments of ``from_pretrained``. Inputs go to the network through ``onto``. Raises EncoderError when anything but a pooler is missing from the weights: it would be
     filled with random numbers.
     """
     _log.info("loading %s", model)
-    wanted = {"revision": pinned(model, revision), "dtype": DTYPES[precision]}
+    wanted = {"revision": pinned(model, revision), "dtype": DTYPES[precision], **more}
     network, report = bring(
         model,
         lambda: factory.from_pretrained(model, output_loading_info=True, **wanted),

@@ -1,27 +1,20 @@
-"""Where pretrained weights are: a folder, the local cache of the Hugging Face hub, or the hub, asked for once and briefly."""
+"""Where pretrained weights are: a folder, the local cache of the Hugging Face hub, or the hub itself."""
 
 import contextlib
-import functools
 import hashlib
 import importlib
 import json
 import logging
-import os
-import socket
-import sys
-import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmgraph.encode.contract import Repository
 from mmgraph.errors import EncoderError
+from mmgraph_encoders.hub import cache, cached, commit_of, hub_closed
 
 _log = logging.getLogger(__name__)
-_PATIENCE_S = 0.8
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _BRINGS = "set init_args.model to a folder that holds them, or connect to the hub once"
 
@@ -50,63 +43,6 @@ def missing(
         return None
     closed = hub_closed()
     return None if closed is None else f"{model} is not in {cache()} and {closed}; {_BRINGS}"
-
-
-def cache() -> Path:
-    """The hub's cache folder, by the rules of huggingface_hub, without importing it."""
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
-    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub").expanduser()
-
-
-def cached(model: str, files: Sequence[str], revision: str | None = None) -> Path | None:
-    """The first of ``files`` that the cache holds of a hub id, at ``revision`` (a commit, branch or tag; None is ``main``)."""
-    repository = cache() / f"models--{model.replace('/', '--')}"
-    named = revision or "main"
-    reference = repository / "refs" / named
-    commit = reference.read_text(encoding="utf-8").strip() if reference.is_file() else named
-    found = (repository / "snapshots" / commit / name for name in files)
-    return next((path for path in found if path.is_file()), None)
-
-
-@functools.cache
-def hub_closed() -> str | None:
-    """None when the hub answers, else why not in a few words; asked once a process. Then nothing tries to reach it again."""
-    if any(
-        os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE") for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    ):
-        return "the hub is not asked (HF_HUB_OFFLINE is set)"
-    endpoint = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    answer: list[str | None] = []
-    asking = threading.Thread(target=lambda: answer.append(_ask(endpoint)), daemon=True)  # name lookups know no time limit
-    asking.start()
-    asking.join(_PATIENCE_S + 0.1)
-    reason = answer[0] if answer else f"no answer within {_PATIENCE_S} s"
-    if reason is None:
-        return None
-    _stay_offline()
-    return f"{urllib.parse.urlsplit(endpoint).hostname} cannot be reached ({reason})"
-
-
-def _ask(endpoint: str) -> str | None:
-    parts = urllib.parse.urlsplit(endpoint)
-    try:
-        if urllib.request.getproxies().get(parts.scheme):
-            request = urllib.request.Request(endpoint, method="HEAD")  # noqa: S310 - the endpoint is the user's own setting
-            with urllib.request.urlopen(request, timeout=_PATIENCE_S):  # noqa: S310
-                return None
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        with socket.create_connection((parts.hostname or "", port), timeout=_PATIENCE_S):
-            return None
-    except (OSError, ValueError) as error:
-        return str(error) or type(error).__name__
-
-
-def _stay_offline() -> None:
-    """Libraries would try again and again, for minutes; this is read by huggingface_hub, transformers and open_clip."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:
-        vars(constants)["HF_HUB_OFFLINE"] = True
 
 
 @contextlib.contextmanager
@@ -150,20 +86,61 @@ def revision_of(model: str, revision: str | None = None, files: Sequence[str] = 
     """What makes vectors of these weights theirs: SHA-256 of the files of a folder, or the commit of a hub id."""
     folder = folder_of(model)
     if folder is not None:
-        held = [folder / name for name in files if (folder / name).is_file()]
-        shards = sorted({folder / shard for path in held[:1] if path.suffix == ".json" for shard in _shards(path)})
-        return "sha256:" + digest([*sorted(folder.glob("*.json")), *held[:1], *shards])
-    found = cached(model, files, revision)
-    return found.parent.name if found else revision or "main"
+        return "sha256:" + digest(_deciding(folder, files))
+    return commit_of(model, revision) or revision or "main"
 
 
-def identity_of(model: str, revision: str | None = None, files: Sequence[str] = WEIGHT_FILES) -> str | None:
-    """For ``Encoder.identity``: place and revision of weights that are at hand, without loading them; None where they are not."""
+def identity(
+    model: str,
+    revision: str | None = None,
+    files: Sequence[str] = WEIGHT_FILES,
+    config: str = "config.json",
+    **arguments: object,
+) -> str | None:
+    """For ``Encoder.identity``: what these weights are, found without reading them, and the encoder's other ``arguments``.
+
+    Of a folder names, sizes and times of the files, wherever it is; of a hub id the commit. None where that is not known here.
+    """
     folder = folder_of(model)
-    here = (
-        any((folder / name).is_file() for name in files) if folder is not None else cached(model, files, revision) is not None
-    )
-    return f"{shown(model)} {revision_of(model, revision, files)}" if here else None
+    held: object = commit_of(model, revision)
+    if folder is not None:
+        if missing(model, revision, files, config) is not None:
+            return None
+        stats = [(path.name, path.stat()) for path in _deciding(folder, files)]
+        held = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    if held is None:
+        return None
+    return json.dumps({"weights": shown(model), "held": held, **arguments}, sort_keys=True, default=str)
+
+
+def repository(
+    model: str,
+    revision: str | None = None,
+    files: Sequence[str] = WEIGHT_FILES,
+    *,
+    argument: str = "model",
+    form: str = "{}",
+) -> Repository | None:
+    """For ``Encoder.repository``: the hub's, None for a folder."""
+    return Repository(model, revision, tuple(files), argument, form) if folder_of(model) is None else None
+
+
+def configured(model: str, revision: str | None = None, config: str = "config.json") -> dict[str, Any]:
+    """What the weights' own ``config`` says, from a folder or the cache; empty where it is not here."""
+    folder = folder_of(model)
+    path = cached(model, [config], revision) if folder is None else folder / config
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _deciding(folder: Path, files: Sequence[str]) -> list[Path]:
+    """The JSON files of a folder, the first of ``files`` that it has, and the parts that an index names."""
+    held = [folder / name for name in files if (folder / name).is_file()]
+    shards = sorted({folder / shard for path in held[:1] if path.suffix == ".json" for shard in _shards(path)})
+    return [*sorted(folder.glob("*.json")), *held[:1], *shards]
 
 
 def _shards(index: Path) -> set[str]:

@@ -5,12 +5,16 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
+
+if TYPE_CHECKING:
+    from mmgraph.encode.tuning import Tunable
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,31 @@ class EncoderCard:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class About:
+    """What can be told of an encoder without its weights; width: of its vectors, None where only the weights say it."""
+
+    weights: str
+    licence: str
+    paper: str
+    width: int | None = None
+
+
+@dataclass(frozen=True)
+class Repository:
+    """What ``mmgraph encoders pull`` fetches: a repository of the Hugging Face hub, at a revision (None is ``main``).
+
+    files: names of weight files, the first that the repository has is taken, with all small files beside it; argument: of the
+    encoder, which takes a folder as well, written as ``form`` says (``{}`` stands for the folder).
+    """
+
+    id: str
+    revision: str | None = None
+    files: tuple[str, ...] = ("model.safetensors",)
+    argument: str = "model"
+    form: str = "{}"
+
+
 class Encoder(abc.ABC):
     """One file with one class; built from ``class_path`` and keyword arguments, cheap until ``load``.
 
@@ -56,6 +85,18 @@ class Encoder(abc.ABC):
         """
         return None
 
+    def about(self) -> About | None:
+        """For lists: told without loading, and without importing anything large; None where that is not possible."""
+        try:
+            card = self.card
+        except (EncoderError, AttributeError):
+            return None
+        return About(card.weights, card.licence, card.paper, card.width)
+
+    def repository(self) -> Repository | None:
+        """Where weights that are not here come from; None for those that are in a folder, or that need none."""
+        return None
+
     @abc.abstractmethod
     def load(self, device: str = "cpu") -> None:
         """Bring the weights to ``device``; raises EncoderError."""
@@ -71,6 +112,13 @@ class Encoder(abc.ABC):
         Decoder threads call it ahead of ``encode``, so that little waits in memory; only after ``load``.
         """
         return clip
+
+    def tunable(self, blocks: int, tokens: int | None) -> "Tunable | str":
+        """Cut before its last ``blocks`` blocks, to train these; only after ``load``. Else one line: why that cannot be.
+
+        tokens: where texts end, as the encoder does when None.
+        """
+        return "it has no blocks that could be trained"
 
     @abc.abstractmethod
     def _encode(self, clips: Sequence[Clip]) -> Floats:

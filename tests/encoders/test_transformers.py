@@ -14,7 +14,7 @@ from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Frames, Sound, Words
 from mmgraph.settings import Component
 from mmgraph.testing import awkward_clips, check_encoder
-from mmgraph_encoders import weights
+from mmgraph_encoders import hub
 
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -83,15 +83,15 @@ def test_a_hub_id_loads_from_the_cache_where_the_hub_is_closed(bert, tmp_path, m
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("mmgraph_encoders.weights._ask", lambda endpoint: "refused")
-    weights.hub_closed.cache_clear()
+    monkeypatch.setattr("mmgraph_encoders.hub._ask", lambda endpoint: "refused")
+    hub.forget()
     made = encoder("sentence_transformer", model="some/bert")
     assert huggingface_hub.constants.HF_HUB_OFFLINE  # so that nothing asked the hub about what is here
     assert (made.card.weights, made.card.revision) == ("some/bert", "c0ffee" * 6 + "cafe")
     expected = encoder("sentence_transformer", model=bert).encode([Words("a man")])
     np.testing.assert_array_equal(made.encode([Words("a man")]), expected)
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    weights.hub_closed.cache_clear()
+    hub.forget()
 
 
 def test_settings_that_change_vectors_change_the_key(bert):

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from mmgraph.errors import EncoderError
-from mmgraph_encoders import weights
+from mmgraph_encoders import hub, weights
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def cache(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub-home"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    weights.hub_closed.cache_clear()
+    hub.forget()
     yield tmp_path / "hub-home" / "hub"
-    weights.hub_closed.cache_clear()
+    hub.forget()
 
 
 def _cached_model(cache, files, commit="c0ffee", branch="main"):
@@ -49,7 +49,7 @@ def test_a_folder_is_there_or_not(tmp_path):
 def test_a_hub_id_is_in_the_cache_or_not(cache):
     assert weights.cache() == cache
     assert weights.missing("some/model").startswith(
-        f"some/model is not in {cache} and the hub is not asked (HF_HUB_OFFLINE is set); set"
+        f"some/model is not in {cache} and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set); set"
     )
     _cached_model(cache, ["config.json"])
     assert weights.missing("some/model") is not None  # a config alone is no weights
@@ -63,20 +63,20 @@ def test_a_hub_id_is_in_the_cache_or_not(cache):
 def test_the_hub_is_asked_once_and_briefly(cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr(weights.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(hub.urllib.request, "getproxies", dict)
     asked = []
     connect = socket.create_connection
-    monkeypatch.setattr(weights.socket, "create_connection", lambda *a, **k: (asked.append(a), connect(*a, **k))[1])
+    monkeypatch.setattr(hub.socket, "create_connection", lambda *a, **k: (asked.append(a), connect(*a, **k))[1])
     for _ in range(2):
         assert "127.0.0.1 cannot be reached" in weights.missing("some/model")
     assert len(asked) == 1
-    assert weights.os.environ["HF_HUB_OFFLINE"] == "1"  # nothing tries again
+    assert hub.os.environ["HF_HUB_OFFLINE"] == "1"  # nothing tries again
     monkeypatch.delenv("HF_HUB_OFFLINE")
 
 
 def test_a_hub_that_answers_is_enough(cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(weights.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(hub.urllib.request, "getproxies", dict)
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         assert weights.missing("some/model") is None
@@ -84,9 +84,9 @@ def test_a_hub_that_answers_is_enough(cache, monkeypatch):
 
 def test_a_hub_that_never_answers_does_not_hang(cache, monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE")
-    monkeypatch.setattr(weights, "_PATIENCE_S", 0.05)
+    monkeypatch.setattr(hub, "PATIENCE_S", 0.05)
     release = threading.Event()
-    monkeypatch.setattr(weights, "_ask", lambda endpoint: release.wait(10))
+    monkeypatch.setattr(hub, "_ask", lambda endpoint: release.wait(10))
     assert "huggingface.co cannot be reached (no answer within 0.05 s)" in weights.missing("some/model")
     release.set()
     monkeypatch.delenv("HF_HUB_OFFLINE")
