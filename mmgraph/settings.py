@@ -135,6 +135,31 @@ class BatchSettings(Section, frozen=True):
     workers: Natural = 0
 
 
+class AdaptSettings(Section, frozen=True):
+    """How the vectors of one modality are fitted to the tasks.
+
+    method: ``frozen`` uses them as they are; ``adapter`` trains a small residual network on them, without the encoder;
+    ``last_blocks`` trains the encoder's last ``blocks`` blocks; ``lora`` trains updates of low rank to these (extra ``adapt``).
+    rank: of LoRA's updates (8), or width of the adapter's bottleneck (a quarter of the vector). tokens: where texts are cut
+    (where the encoder cuts them). learning_rate: of what is trained here (adapter: the model's, last_blocks: 5e-5, lora: 1e-3).
+    """
+
+    method: Literal["frozen", "adapter", "last_blocks", "lora"] = "frozen"
+    blocks: Positive = 1
+    rank: Positive | None = None
+    tokens: Annotated[int, msgspec.Meta(ge=4)] | None = None
+    learning_rate: Above0 | None = None
+
+
+class AdaptationSettings(Section, frozen=True):
+    """image, audio, text: see AdaptSettings. memory_gb: what tuning may take at most, all that is free when not given."""
+
+    image: AdaptSettings = AdaptSettings()
+    audio: AdaptSettings = AdaptSettings()
+    text: AdaptSettings = AdaptSettings()
+    memory_gb: Above0 | None = None
+
+
 class ModelSettings(Section, frozen=True):
     """width: of every node vector; layer: the message passing, depth times; fusion: how modalities are joined.
 
@@ -148,6 +173,7 @@ class ModelSettings(Section, frozen=True):
     dropout: Share = 0.3
     modality_dropout: Share = 0.2
     id_embedding: Literal["auto", "all", "none"] = "auto"
+    adaptation: AdaptationSettings = AdaptationSettings()
     batches: BatchSettings = BatchSettings()
     learning_rate: Above0 = 3e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
