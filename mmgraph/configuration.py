@@ -260,11 +260,14 @@ def _check_baselines(names: Sequence[str]) -> None:
             raise SettingsError(wrong, given=name, todo=f"{hint} known: {', '.join(known)}")
 
 
+_TASK_PARTS = {"scorer": "scorer", "loss": "loss", "negatives": "negative sampler", "regulariser": "regulariser"}
+
+
 def _check_task(task: Any, where: str) -> None:
     """Components named inside a task are checked as well."""
     arguments = {} if isinstance(task, str) else task.init_args
-    for name, group in (("scorer", "scorer"), ("loss", "loss"), ("negatives", "negative sampler")):
-        if name in arguments:
+    for name, group in _TASK_PARTS.items():
+        if arguments.get(name) is not None:
             component = arguments[name]
             if isinstance(component, dict):
                 component = convert(component, Component)

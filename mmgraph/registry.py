@@ -32,6 +32,7 @@ GROUPS: Mapping[str, str] = {
     "layer": "mmgraph.model.layers",
     "scorer": "mmgraph.model.scorers",
     "loss": "mmgraph.model.losses",
+    "regulariser": "mmgraph.model.regularisers",
     "negative sampler": "mmgraph.model.negatives",
     "task": "mmgraph.tasks.kinds",
     "link baseline": "mmgraph.evaluate.baselines.links",

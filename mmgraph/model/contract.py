@@ -1,49 +1,80 @@
-"""Contracts of the model's parts: layers, scorers, losses, heads. Each is an ``nn.Module``, one file with one class.
+"""Contracts of the model's parts: layers, scorers, losses, regularisers, heads. Each is an ``nn.Module``, one file with one class.
 
 What the pipeline supplies is positional in ``__init__``; what the YAML may set is keyword-only.
 """
 
 import abc
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from mmgraph.errors import SettingsError
 from mmgraph.sample.batch import Batch, Block
 
 Embeddings = Mapping[str, Tensor]  # kind -> [items, width]
 
 
 class Layer(nn.Module, abc.ABC):
-    """One layer of message passing; built as ``Layer(relations, kinds, width, **settings)``."""
+    """One layer of message passing; built as ``Layer(relations, kinds, width, **settings)``.
+
+    ``linear``: the network adds no norm, activation, dropout or residual of its own.
+    """
+
+    linear: ClassVar[bool] = False
 
     @abc.abstractmethod
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
         """Kind -> [sources, width] to kind -> [targets, width]; no norm, activation or dropout: the network adds these."""
 
 
-class Scorer(nn.Module, abc.ABC):
-    """Source vector, target vector -> score of one relation; built as ``Scorer(width, **settings)``.
+class Scorer(nn.Module):
+    """Source vector, relation, target vector -> score; built as ``Scorer(width, relations, **settings)``.
 
-    ``source`` and ``target`` prepare the two sides once; ``pairs`` and ``matrix`` compare what they give.
+    ``source`` and ``target`` prepare the two sides once; ``pairs`` and ``matrix`` compare what they give. ``relation`` numbers the
+    relation of each row; it is left out where there is one. A prepared target does not depend on the relation, so that
+    every item can be compared with a block of questions about different relations in one product.
     """
 
-    def source(self, rows: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
-        """Prepare vectors of sources."""
+    def source(self, rows: Float[Tensor, "n width"], relation: Int[Tensor, "n"] | None = None) -> Float[Tensor, "n wide"]:
+        """Prepare vectors of sources, each with its relation."""
         return rows
 
-    def target(self, rows: Float[Tensor, "n width"]) -> Float[Tensor, "n width"]:
+    def target(self, rows: Float[Tensor, "n width"]) -> Float[Tensor, "n wide"]:
         """Prepare vectors of targets."""
         return rows
 
-    @abc.abstractmethod
-    def pairs(self, source: Float[Tensor, "n width"], target: Float[Tensor, "n width"]) -> Float[Tensor, "n"]:
-        """Score row by row."""
+    def inverse(self, rows: Float[Tensor, "n width"], relation: Int[Tensor, "n"]) -> Float[Tensor, "n wide"]:
+        """Prepare vectors of targets that ask for their source: ``matrix(inverse(t, r), target(h))`` is the score of (h, r, t).
+
+        Raises SettingsError where the scorer has no such form; reciprocal relations (Lacroix et al. 2018) need none.
+        """
+        todo = "set reciprocal: true"
+        raise SettingsError(f"{type(self).__name__} cannot be asked for sources without reciprocal relations", todo=todo)
+
+    def pairs(self, source: Float[Tensor, "n wide"], target: Float[Tensor, "n wide"]) -> Float[Tensor, "n"]:
+        """Score row by row: the inner product, unless the scorer says otherwise."""
+        return (source * target).sum(-1)
+
+    def matrix(self, source: Float[Tensor, "n wide"], target: Float[Tensor, "m wide"]) -> Float[Tensor, "n m"]:
+        """Score every source with every target."""
+        return source @ target.T
+
+    def factors(
+        self, source: Float[Tensor, "n width"], relation: Int[Tensor, "n"] | None, target: Float[Tensor, "n width"]
+    ) -> tuple[Float[Tensor, "n any"], ...]:
+        """What a regulariser keeps small: the absolute values of the ends' and the relation's components."""
+        return source.abs(), target.abs()
+
+
+class Regulariser(nn.Module, abc.ABC):
+    """Factors of scored links -> one number to lower; built as ``Regulariser(**settings)``, one file in ``regularisers/``."""
 
     @abc.abstractmethod
-    def matrix(self, source: Float[Tensor, "n width"], target: Float[Tensor, "m width"]) -> Float[Tensor, "n m"]:
-        """Score every source with every target."""
+    def forward(self, factors: tuple[Tensor, ...]) -> Float[Tensor, ""]:
+        """``factors``: what ``Scorer.factors`` gives, each [links, components]; mean over links."""
 
 
 class LinkLoss(nn.Module, abc.ABC):
@@ -90,3 +121,15 @@ def masked_mean(values: Tensor, use: Tensor) -> Tensor:
     counts = use.sum(1)
     rows = torch.where(use, values, torch.zeros_like(values)).sum(1) / counts.clamp(min=1)
     return rows.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def of_relation(parameter: Tensor, relation: Tensor | None) -> Tensor:
+    """Rows of a parameter [relations, ...] for each question, or the first row, to be broadcast, where there is one relation."""
+    return parameter[:1] if relation is None else parameter.index_select(0, relation)
+
+
+def one_relation(name: str, relations: int) -> None:
+    """Raise SettingsError for a scorer that cannot tell several relations apart."""
+    if relations > 1:
+        todo = "choose complex, dist_mult, rescal, rotate or trans_e"
+        raise SettingsError(f"the scorer {name} is for one relation", given=f"{relations} relations", todo=todo)

@@ -5,6 +5,7 @@ Forward reduces along the edges grouped by target, backward along the edges grou
 section 4 has the measurements that chose this form. A test holds it equal to DGL's own kernels.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -119,6 +120,14 @@ def copy_mean(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Flo
     return copy_sum(adjacency, rows) / adjacency.degree.clamp(min=1).to(rows.dtype)[:, None]
 
 
+def symmetric_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Float[Tensor, "targets width"]:
+    """Sum of the sources' rows / sqrt(deg(source) deg(target)) at every target (Kipf and Welling 2017, equation 2)."""
+    back = adjacency.transposed.indptr
+    of_source = (back[1:] - back[:-1]).clamp(min=1).to(rows.dtype).rsqrt()
+    of_target = adjacency.degree.clamp(min=1).to(rows.dtype).rsqrt()
+    return copy_sum(adjacency, rows * of_source[:, None]) * of_target[:, None]
+
+
 def weighted_sum(
     adjacency: Adjacency, rows: Float[Tensor, "sources heads width"], weight: Float[Tensor, "edges heads"]
 ) -> Float[Tensor, "targets heads width"]:
@@ -140,3 +149,18 @@ def edge_softmax(adjacency: Adjacency, logits: Float[Tensor, "edges heads"]) -> 
     power = (logits - shift).exp()
     total: Tensor = _SegmentSum.apply(power, adjacency)  # type: ignore[no-untyped-call]
     return power / to_edges(adjacency, total, "target")
+
+
+def joint_softmax(
+    adjacencies: Sequence[Adjacency], logits: Sequence[Float[Tensor, "edges heads"]]
+) -> list[Float[Tensor, "edges heads"]]:
+    """Softmax over the edges of each target in all relations together; all adjacencies have the same targets."""
+    with torch.no_grad():
+        highest = logits[0].new_full((adjacencies[0].num_targets, logits[0].shape[1]), -torch.inf)
+        for adjacency, one in zip(adjacencies, logits, strict=True):
+            highest.scatter_reduce_(0, adjacency.targets[:, None].expand_as(one), one.detach(), "amax")
+    pairs = list(zip(adjacencies, logits, strict=True))
+    powers = [(one - highest.index_select(0, adjacency.targets)).exp() for adjacency, one in pairs]
+    totals = [_SegmentSum.apply(power, a) for power, a in zip(powers, adjacencies, strict=True)]  # type: ignore[no-untyped-call]
+    total = torch.stack(totals).sum(0)
+    return [power / to_edges(adjacency, total, "target") for power, adjacency in zip(powers, adjacencies, strict=True)]

@@ -1,5 +1,7 @@
 """Heads of the tasks: parameters, loss on a batch, figure on validation data."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Embeddings, Head, LinkLoss, Scorer
+from mmgraph.model.contract import Embeddings, Head, LinkLoss, Regulariser, Scorer
 from mmgraph.sample.batch import Batch
 from mmgraph.sample.negatives import KnownPairs
 from mmgraph.split.contract import LabelSplit, LinkSplit
@@ -16,12 +18,22 @@ _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked
 _BLOCK = 512
 
 
+@dataclass(frozen=True)
+class Compare:
+    """How links are scored and compared with what they are not."""
+
+    scorer: Scorer
+    loss: LinkLoss
+    regulariser: Regulariser | None = None
+
+
 class LinkHead(Head):
     """A scorer and a loss; both directions of every link are compared with the candidates of the batch."""
 
-    def __init__(self, name: str, split: LinkSplit, visible: Graph, scorer: Scorer, loss: LinkLoss, weight: float) -> None:
+    def __init__(self, name: str, split: LinkSplit, visible: Graph, compare: Compare, weight: float) -> None:
         super().__init__()
-        self.name, self.weight, self.scorer, self.compare = name, weight, scorer, loss
+        self.name, self.weight = name, weight
+        self.scorer, self.compare, self.regulariser = compare.scorer, compare.loss, compare.regulariser
         self.relation = split.relation
         self.kinds = (self.relation.source, self.relation.target)
         self.figure = "mrr" if len(split.valid) else None
@@ -32,17 +44,20 @@ class LinkHead(Head):
         self._known = KnownPairs(edges.source[seen], edges.target[seen], visible.count(self.relation.target))
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
-        """Mean of the two directions' losses."""
+        """Mean of the two directions' losses, and what the regulariser adds."""
         asked = batch.links[self.name]
-        sources = self.scorer.source(embeddings[self.relation.source])
-        targets = self.scorer.target(embeddings[self.relation.target])
+        of_sources, of_targets = embeddings[self.relation.source], embeddings[self.relation.target]
+        sources, targets = self.scorer.source(of_sources), self.scorer.target(of_targets)
         source, target = sources[asked.source], targets[asked.target]
         positive = self.scorer.pairs(source, target)
         to_targets = self.scorer.matrix(source, targets[asked.other_targets])
         to_sources = self.scorer.matrix(sources[asked.other_sources], target).T
         forward = self.compare(positive, to_targets, ~asked.is_link)
         backward = self.compare(positive, to_sources, ~asked.is_link_source)
-        return (forward + backward) / 2
+        loss = (forward + backward) / 2
+        if self.regulariser is None:
+            return loss
+        return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:

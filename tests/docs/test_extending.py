@@ -108,6 +108,11 @@ def test_loss(mine):
     assert loss(positive, negative, use).item() == pytest.approx(0.25)
 
 
+def test_regulariser(mine):
+    regulariser = registry.create("regulariser", _component("Regulariser", weight=0.5))
+    assert regulariser((torch.tensor([[1.0, 3.0], [2.0, 0.0]]),)).item() == pytest.approx(1.25)
+
+
 def test_negative_sampler(mine):
     sampler = registry.create("negative sampler", _component("Negative sampler"))
     assert sampler.others(np.array([0, 7]), 8, np.random.default_rng(0)).tolist() == [0, 1, 6, 7]
@@ -116,7 +121,7 @@ def test_negative_sampler(mine):
 def test_layer_scorer_loss_negatives_and_tasks_train_together(mine, tmp_path):
     _, split = made()
     model = ModelSettings(width=16, depth=1, layer=_component("Layer"), learning_rate=1e-2)
-    asked = {"scorer": "Scorer", "loss": "Loss", "negatives": "Negative sampler"}
+    asked = {"scorer": "Scorer", "loss": "Loss", "negatives": "Negative sampler", "regulariser": "Regulariser"}
     links = {key: _component(heading) for key, heading in asked.items()}
     tasks = [
         registry.create("task", Component(class_path="Links", init_args={"relation": str(FOLLOWS), **links})),

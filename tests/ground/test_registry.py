@@ -15,10 +15,11 @@ from mmgraph.settings import Component
 NAMES = {
     "importer": {"folder", "tables"},
     "edge builder": {"attached", "contains", "follows", "similar"},
-    "layer": {"gat", "sage"},
-    "scorer": {"dist_mult", "dot", "mlp"},
-    "loss": {"bce", "bpr", "info_nce"},
-    "negative sampler": {"in_batch", "uniform"},
+    "layer": {"comp_gcn", "gat", "gat_v2", "gcn", "hgt", "light_gcn", "rgcn", "sage"},
+    "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
+    "loss": {"bce", "bpr", "cross_entropy", "info_nce", "margin", "self_adversarial"},
+    "regulariser": {"l2", "n3"},
+    "negative sampler": {"every", "in_batch", "uniform"},
     "task": {"categories", "links"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
     "label baseline": {"label_propagation", "logistic_regression", "majority", "nearest_labelled"},
@@ -81,7 +82,7 @@ def test_an_unknown_name_has_a_near_one(group, wrong, near):
 
 
 def test_a_name_near_to_nothing_lists_all():
-    with pytest.raises(SettingsError, match="given: xyzzy; known: bce, bpr, info_nce$"):
+    with pytest.raises(SettingsError, match="given: xyzzy; known: bce, bpr, cross_entropy, info_nce, margin, self_adversarial$"):
         registry.find("loss", "xyzzy")
 
 

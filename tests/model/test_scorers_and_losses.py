@@ -1,11 +1,13 @@
 """Scorers compare pairs and whole matrices alike; losses equal their formulas computed one link at a time."""
 
+import cmath
 import math
 
 import pytest
 import torch
 
 from mmgraph import registry
+from mmgraph.errors import SettingsError
 from mmgraph.settings import Component
 
 
@@ -14,8 +16,85 @@ def scorer(name, width=6):
     return registry.create("scorer", name, width)
 
 
+MULTI = ["compl_ex", "dist_mult", "rescal", "rotat_e", "trans_e"]
+
+
 def test_all_scorers_are_looked_at():
-    assert set(registry.discover("scorer")) == {"dot", "dist_mult", "mlp"}
+    assert set(registry.discover("scorer")) == {"dot", "cosine", "mlp", *MULTI}
+    assert registry.find("scorer", "complex").name == "ComplEx"
+    assert registry.find("scorer", "rotate").name == "RotatE"
+
+
+def slow_score(made, name, h, r, t):
+    """The score of one link, in words of the papers; h, t [width], r the number of the relation."""
+    if name == "dist_mult":
+        return sum(h[i] * made.relation[r, i] * t[i] for i in range(len(h)))
+    if name == "rescal":
+        return sum(h[i] * made.relation[r, i, j] * t[j] for i in range(len(h)) for j in range(len(h)))
+    if name == "trans_e":
+        return made.margin - sum(abs(h[i] + made.relation[r, i] - t[i]) for i in range(len(h)))
+    half = len(h) // 2
+    a = [complex(h[i], h[half + i]) for i in range(half)]
+    b = [complex(t[i], t[half + i]) for i in range(half)]
+    if name == "compl_ex":
+        w = [complex(made.relation[r, i], made.relation[r, half + i]) for i in range(half)]
+        return sum((x * z * y.conjugate()).real for x, z, y in zip(a, w, b, strict=True))
+    w = [cmath.exp(1j * made.phase[r, i].item()) for i in range(half)]
+    return made.margin - sum(abs(x * z - y) for x, z, y in zip(a, w, b, strict=True))
+
+
+@pytest.mark.parametrize("name", MULTI)
+def test_scorer_of_several_relations_is_its_formula_asked_from_both_sides(name):
+    torch.manual_seed(0)
+    made = registry.create("scorer", name, 6, 3)
+    h, t, relation = torch.randn(4, 6), torch.randn(5, 6), torch.tensor([2, 0, 1, 0])
+    with torch.no_grad():
+        forward = made.matrix(made.source(h, relation), made.target(t))
+        backward = made.matrix(made.inverse(h, relation), made.target(t))
+        for i in range(4):
+            for j in range(5):
+                r = relation[i].item()
+                assert forward[i, j].item() == pytest.approx(float(slow_score(made, name, h[i], r, t[j])), abs=1e-4)
+                assert backward[i, j].item() == pytest.approx(float(slow_score(made, name, t[j], r, h[i])), abs=1e-4)
+
+
+def test_trans_e_with_the_second_norm():
+    made = registry.create("scorer", Component(class_path="trans_e", init_args={"norm": 2, "margin": 0.0}), 4)
+    h, t = torch.randn(2, 4), torch.randn(2, 4)
+    distance = (h + made.relation - t).square().sum(1).sqrt()
+    torch.testing.assert_close(made.pairs(made.source(h), made.target(t)), -distance)
+
+
+def test_cosine_is_the_angle():
+    made = registry.create("scorer", Component(class_path="cosine", init_args={"heads": False, "temperature": 0.5}), 4)
+    x, y = torch.randn(3, 4), torch.randn(3, 4)
+    torch.testing.assert_close(made.pairs(made.source(x), made.target(y)), torch.cosine_similarity(x, y) / 0.5)
+
+
+@pytest.mark.parametrize("name", ["dot", "cosine", "mlp"])
+def test_scorers_of_one_relation_say_so(name):
+    with pytest.raises(SettingsError, match=f"the scorer {name} is for one relation; given: 3 relations; choose complex"):
+        registry.create("scorer", name, 6, 3)
+    with pytest.raises(SettingsError, match="cannot be asked for sources without reciprocal relations; set reciprocal: true"):
+        scorer(name).inverse(torch.zeros(1, 6), torch.zeros(1, dtype=torch.long))
+
+
+@pytest.mark.parametrize("name", ["complex", "rotate"])
+def test_complex_numbers_need_an_even_width(name):
+    with pytest.raises(SettingsError, match=f"model.width does not suit the scorer {name}; given: 5; choose an even width"):
+        registry.create("scorer", name, 5)
+
+
+def test_regularisers_are_their_formulas():
+    made = registry.create("scorer", "complex", 4, 2)
+    h, t, relation = torch.randn(3, 4), torch.randn(3, 4), torch.tensor([1, 0, 1])
+    factors = made.factors(h, relation, t)
+    numbers = [abs(complex(v[i], v[2 + i])) for rows in (h, made.relation[relation].detach(), t) for v in rows for i in (0, 1)]
+    n3 = registry.create("regulariser", Component(class_path="n3", init_args={"weight": 0.1}))
+    assert n3(factors).item() == pytest.approx(0.1 * sum(x**3 for x in numbers) / 3, rel=1e-4)
+    l2 = registry.create("regulariser", Component(class_path="l2", init_args={"weight": 0.1}))
+    assert l2(factors).item() == pytest.approx(0.1 * sum(x**2 for x in numbers) / 3, rel=1e-4)
+    assert set(registry.discover("regulariser")) == {"n3", "l2"}
 
 
 @pytest.mark.parametrize("name", registry.discover("scorer"))
@@ -60,11 +139,25 @@ def slow(name, positive, negatives):
         return first + (sum(-math.log(sigmoid(-n)) for n in negatives) / len(negatives) if negatives else 0)
     if name == "bpr":
         return sum(-math.log(sigmoid(positive - n)) for n in negatives) / len(negatives) if negatives else 0
+    if name == "margin":
+        return sum(max(0, 1 - positive + n) for n in negatives) / len(negatives) if negatives else 0
+    if name == "self_adversarial":
+        total = sum(math.exp(n) for n in negatives)
+        return -math.log(sigmoid(positive)) - sum(math.exp(n) / total * math.log(sigmoid(-n)) for n in negatives)
     return -math.log(math.exp(positive) / sum(math.exp(s) for s in [positive, *negatives]))
 
 
 def test_all_losses_are_looked_at():
-    assert set(registry.discover("loss")) == {"bce", "bpr", "info_nce"}
+    assert set(registry.discover("loss")) == {"bce", "bpr", "info_nce", "margin", "self_adversarial", "cross_entropy"}
+
+
+def test_smoothed_labels_are_spread_over_all_candidates():
+    positive, negative = torch.tensor([0.5]), torch.tensor([[1.0, -2.0, 9.0]])
+    use = torch.tensor([[True, True, False]])
+    made = registry.create("loss", Component(class_path="cross_entropy", init_args={"label_smoothing": 0.3}))
+    scores = torch.tensor([[0.5, 1.0, -2.0]])
+    expected = torch.nn.functional.cross_entropy(scores, torch.tensor([0]), label_smoothing=0.3)
+    assert made(positive, negative, use).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", registry.discover("loss"))

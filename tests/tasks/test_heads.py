@@ -9,7 +9,7 @@ from mmgraph.errors import SplitError
 from mmgraph.model.losses.info_nce import InfoNCE
 from mmgraph.model.scorers.dot import Dot
 from mmgraph.settings import ModelSettings
-from mmgraph.tasks.heads import LabelHead, LinkHead
+from mmgraph.tasks.heads import Compare, LabelHead, LinkHead
 from mmgraph.tasks.kinds.categories import Categories
 
 GRAPH, SPLIT = made()
@@ -37,7 +37,7 @@ def slow_mrr(scores, edges, split):
 def test_validation_mrr(rounded):
     split = SPLIT.links[FOLLOWS]
     torch.manual_seed(0)
-    head = LinkHead("follows", split, SPLIT.visible, Dot(4, heads=False), InfoNCE(), 1.0)
+    head = LinkHead("follows", split, SPLIT.visible, Compare(Dot(4, heads=False), InfoNCE()), 1.0)
     rows = torch.randn(100, 4)
     rows = rows.round() if rounded else rows
     scores = (rows @ rows.T / 2).numpy()

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mmgraph.model.contract import Scorer
+from mmgraph.model.contract import Scorer, one_relation
 
 _PAIRS_AT_ONCE = 1 << 18
 
@@ -12,8 +12,9 @@ _PAIRS_AT_ONCE = 1 << 18
 class MLP(Scorer):
     """w . relu(A h + B h' + C (h * h')): directed through A and B, matching through C. ``hidden``: 0 is the width."""
 
-    def __init__(self, width: int, *, hidden: int = 0) -> None:
+    def __init__(self, width: int, relations: int = 1, *, hidden: int = 0) -> None:
         super().__init__()
+        one_relation("mlp", relations)
         hidden = hidden or width
         self.of_source = nn.Linear(width, hidden)
         self.of_target = nn.Linear(width, hidden, bias=False)

@@ -9,18 +9,19 @@ from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.heads import LinkHead
+from mmgraph.tasks.heads import Compare, LinkHead
 from mmgraph.types import Relation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Links(Task):
-    """relation: ``source/name/target``; scorer, loss, negatives: by name; weight: of the loss beside other tasks."""
+    """relation: ``source/name/target``; scorer, loss, negatives, regulariser: by name; weight: of the loss beside other tasks."""
 
     relation: str
     scorer: ComponentLike = "dot"
     loss: ComponentLike = "info_nce"
     negatives: ComponentLike = "uniform"
+    regulariser: ComponentLike | None = None
     weight: float = 1.0
 
     def relations(self, graph: Graph) -> list[Relation]:
@@ -31,7 +32,9 @@ class Links(Task):
         """See Task."""
         link_split = split.links[Relation.parse(self.relation)]
         scorer = registry.create("scorer", self.scorer, settings.width)
-        return [LinkHead(self.relation, link_split, split.visible, scorer, registry.create("loss", self.loss), self.weight)]
+        regulariser = registry.create("regulariser", self.regulariser) if self.regulariser else None
+        compare = Compare(scorer, registry.create("loss", self.loss), regulariser)
+        return [LinkHead(self.relation, link_split, split.visible, compare, self.weight)]
 
     def asked_links(self, split: Split) -> list[AskedLinks]:
         """See Task."""

@@ -1,0 +1,31 @@
+"""Softmax over the true one and its candidates, with smoothed labels."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from mmgraph.model.contract import LinkLoss
+
+
+class CrossEntropy(LinkLoss):
+    """With the negative sampler ``every`` this is 1-vs-all training (Lacroix et al. 2018, arXiv 1806.07297, section 2).
+
+    label_smoothing: share of the truth that is spread evenly over all candidates (Szegedy et al. 2016, section 7).
+    """
+
+    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+
+    def forward(
+        self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"]
+    ) -> Float[Tensor, ""]:
+        """See LinkLoss."""
+        masked = torch.where(use, negative, torch.full_like(negative, -torch.inf))
+        total = torch.logsumexp(torch.cat([positive[:, None], masked], 1), 1)
+        loss = total - positive
+        if self.label_smoothing:
+            held = torch.where(use, negative, torch.zeros_like(negative)).sum(1) + positive
+            mean = held / (use.sum(1) + 1)
+            loss = (1 - self.label_smoothing) * loss + self.label_smoothing * (total - mean)
+        return loss.mean()

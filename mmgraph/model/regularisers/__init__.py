@@ -1,0 +1,1 @@
+"""What keeps the vectors of scored links small, one a file."""
