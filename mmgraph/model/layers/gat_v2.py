@@ -27,7 +27,7 @@ class _Attention(nn.Module):
         """[sources, width], [targets, width] -> [targets, width]."""
         rows, seen = self.of_source(source), self.of_target(target)
         both = to_edges(adjacency, rows, "source") + to_edges(adjacency, seen, "target")
-        active = F.leaky_relu(both, self.slope).view(len(both), self.heads, -1)
+        active = F.leaky_relu(both, self.slope).view(-1, *self.attend.shape)
         logits = (active * self.attend).sum(-1)
         return weighted_sum(adjacency, rows.unflatten(-1, (self.heads, -1)), edge_softmax(adjacency, logits)).flatten(1)
 

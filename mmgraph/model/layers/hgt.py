@@ -66,4 +66,4 @@ class Hgt(Layer):
         return self._by_head(of_source * of_target).sum(-1) * (self.prior[number] * self.size**-0.5)
 
     def _by_head(self, rows: Tensor) -> Tensor:
-        return rows.unflatten(-1, (self.heads, self.size))
+        return rows.view(-1, self.heads, self.size)
