@@ -8,6 +8,7 @@ import torch
 
 from mmgraph import registry
 from mmgraph.catalogue.contract import Catalogue
+from mmgraph.encode.hub import stay_offline
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.answers import Answers, answer
 from mmgraph.graph.build import build as build_graph
@@ -87,6 +88,8 @@ def read(settings: Settings) -> tuple[Catalogue, dict[str, str]]:
 
 def features(settings: Settings, catalogue: Catalogue, content: dict[str, str]) -> Collected:
     """Vectors of every item with media, from the store where they are."""
+    if settings.encoders.offline:
+        stay_offline()
     return collect(catalogue, content, settings.encoders, settings.media, store_folder(settings))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmgraph.encode import hub
 from mmgraph.encode.contract import About, Repository
 from mmgraph.errors import EncoderError
-from mmgraph_encoders import hub, weights
+from mmgraph_encoders import weights
 
 LICENCE = "as the weights' page states (LAION's: MIT)"
 PAPER = "Radford et al. 2021, arXiv:2103.00020; Cherti et al. 2023, arXiv:2212.07143"
@@ -97,12 +98,12 @@ class ContrastiveWeights:
         """The hub's; None for a folder, a file, and weights that open_clip fetches from elsewhere."""
         kind, _, rest = self.model.partition(":")
         if kind == "hf-hub":
-            return weights.repository(rest, files=_FILES, form="local-dir:{}")
+            return weights.repository(rest, files=_FILES, form="local-dir:{folder}")
         if kind == "local-dir" or Path(self.pretrained).is_file():
             return None
         found = _tag(self.model, self.pretrained)
         identifier, files = ("", _FILES) if isinstance(found, str) else _named(found)
-        return weights.repository(identifier, files=files, argument="pretrained") if identifier else None
+        return weights.repository(identifier, files=files, argument="pretrained", form="{folder}/{file}") if identifier else None
 
     def load(self, device: str) -> Contrastive:
         """The model on ``device``; two encoders of the same weights share one. Raises EncoderError."""

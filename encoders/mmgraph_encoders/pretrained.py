@@ -8,9 +8,9 @@ from typing import Any, Literal
 import torch
 
 from mmgraph.encode.batches import attempt
+from mmgraph.encode.hub import pinned
 from mmgraph.errors import EncoderError
 from mmgraph.types import Floats
-from mmgraph_encoders.hub import pinned
 from mmgraph_encoders.weights import bring, folder_of
 
 _log = logging.getLogger(__name__)
@@ -25,8 +25,8 @@ def loaded(
 ) -> tuple[Any, bool]:
     """``factory.from_pretrained`` in ``precision`` on ``device``, for inference, and whether its pooler has weights.
 
-    more: other arguments of ``from_pretrained``. Inputs go to the network through ``onto``. Raises EncoderError when anything but a pooler is missing from the weights: it would be
-    filled with random numbers.
+    more: other arguments of ``from_pretrained``. Inputs go to the network through ``onto``. Raises EncoderError when anything
+    but a pooler is missing from the weights: it would be filled with random numbers.
     """
     _log.info("loading %s", model)
     wanted = {"revision": pinned(model, revision), "dtype": DTYPES[precision], **more}

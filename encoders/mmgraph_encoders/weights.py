@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mmgraph.encode.contract import Repository
+from mmgraph.encode.hub import cache, cached, commit_of, hub_closed
 from mmgraph.errors import EncoderError
-from mmgraph_encoders.hub import cache, cached, commit_of, hub_closed
 
 _log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -119,7 +119,7 @@ def repository(
     files: Sequence[str] = WEIGHT_FILES,
     *,
     argument: str = "model",
-    form: str = "{}",
+    form: str = "{folder}",
 ) -> Repository | None:
     """For ``Encoder.repository``: the hub's, None for a folder."""
     return Repository(model, revision, tuple(files), argument, form) if folder_of(model) is None else None

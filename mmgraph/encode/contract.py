@@ -55,14 +55,14 @@ class Repository:
     """What ``mmgraph encoders pull`` fetches: a repository of the Hugging Face hub, at a revision (None is ``main``).
 
     files: names of weight files, the first that the repository has is taken, with all small files beside it; argument: of the
-    encoder, which takes a folder as well, written as ``form`` says (``{}`` stands for the folder).
+    encoder, which takes a folder as well, written as ``form`` says (``{folder}``, and ``{file}`` of the weights in it).
     """
 
     id: str
     revision: str | None = None
     files: tuple[str, ...] = ("model.safetensors",)
     argument: str = "model"
-    form: str = "{}"
+    form: str = "{folder}"
 
 
 class Encoder(abc.ABC):

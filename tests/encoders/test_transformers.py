@@ -10,11 +10,11 @@ import torch
 import transformers
 
 from mmgraph import registry
+from mmgraph.encode import hub
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Frames, Sound, Words
 from mmgraph.settings import Component
 from mmgraph.testing import awkward_clips, check_encoder
-from mmgraph_encoders import hub
 
 TOWER = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -83,7 +83,7 @@ def test_a_hub_id_loads_from_the_cache_where_the_hub_is_closed(bert, tmp_path, m
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    monkeypatch.setattr("mmgraph_encoders.hub._ask", lambda endpoint: "refused")
+    monkeypatch.setattr("mmgraph.encode.hub._ask", lambda endpoint: "refused")
     hub.forget()
     made = encoder("sentence_transformer", model="some/bert")
     assert huggingface_hub.constants.HF_HUB_OFFLINE  # so that nothing asked the hub about what is here

@@ -4,8 +4,9 @@ import threading
 
 import pytest
 
+from mmgraph.encode import hub
 from mmgraph.errors import EncoderError
-from mmgraph_encoders import hub, weights
+from mmgraph_encoders import weights
 
 
 @pytest.fixture

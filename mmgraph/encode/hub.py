@@ -77,7 +77,7 @@ def _refusal() -> str | None:
     reason = answer[0] if answer else f"no answer within {PATIENCE_S} s"
     if reason is None:
         return None
-    _stay_offline()
+    stay_offline()
     return f"{urllib.parse.urlsplit(endpoint).hostname} cannot be reached ({reason})"
 
 
@@ -95,8 +95,11 @@ def _ask(endpoint: str) -> str | None:
         return str(error) or type(error).__name__
 
 
-def _stay_offline() -> None:
-    """Libraries would try again and again, for minutes; this is read by huggingface_hub, transformers and open_clip."""
+def stay_offline() -> None:
+    """Nothing in this process, or in one that it starts, asks the hub from now on.
+
+    Libraries would try again and again, for minutes; this is read by huggingface_hub, transformers and open_clip.
+    """
     os.environ["HF_HUB_OFFLINE"] = "1"
     constants = sys.modules.get("huggingface_hub.constants")
     if constants is not None:
