@@ -14,10 +14,12 @@ from mmgraph.encode.cards import Cards
 from mmgraph.encode.choose import Chosen, choose
 from mmgraph.errors import StoreError
 from mmgraph.graph.contract import Features
+from mmgraph.media.clip import Source
 from mmgraph.media.segments import text_hash
 from mmgraph.media.source import sources
+from mmgraph.media.workers import rest
 from mmgraph.settings import EncoderSettings, MediaSettings
-from mmgraph.store.fill import fill
+from mmgraph.store.fill import FillReport, Job, fill
 from mmgraph.store.store import Store
 from mmgraph.types import MODALITIES, Floats, Modality
 
@@ -35,20 +37,46 @@ class Collected:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """One encoder and what it is asked for: item id -> (content key, source)."""
+
+    modality: Modality
+    chosen: Chosen
+    contents: dict[str, tuple[str, Source]]
+
+
 def collect(
     catalogue: Catalogue, content: Mapping[str, str], encoders: EncoderSettings, media: MediaSettings, folder: Path
 ) -> Collected:
     """Encode what is missing; videos that were cut get the mean of their segments' vectors."""
     found = Collected()
     store = Store(folder)
-    for modality in MODALITIES:
-        items = _with_modality(catalogue, modality)
-        if len(items):
-            _collect_one(catalogue, items, modality, content, (encoders, media, store), found)
+    asked = _asked(catalogue, content, encoders, media, folder)
+    reports = fill(store, [Job(one.chosen, list(one.contents.values())) for one in asked], media, encoders.batch)
+    rest()
+    for one, report in zip(asked, reports, strict=True):
+        _record(found, one, report)
+        _read(catalogue, store, one, found)
     _pool_parents(catalogue, found)
     for given in catalogue.features:
         found.features[given.kind, given.modality] = _given(catalogue, given.kind, given.path, given.ids)
     return found
+
+
+def _asked(
+    catalogue: Catalogue, content: Mapping[str, str], encoders: EncoderSettings, media: MediaSettings, folder: Path
+) -> list[_Asked]:
+    """For each modality that any item has, the encoder and the contents."""
+    known, source_of = Cards(folder), sources(catalogue)
+    asked = []
+    for modality in MODALITIES:
+        items = _with_modality(catalogue, modality)
+        if len(items):
+            chosen = choose(modality, getattr(encoders, modality), encoders.when_unavailable, encoders.device, known)
+            contents = {item: (key, source_of[item]) for item, key in _keys(items, modality, content, media).items()}
+            asked.append(_Asked(modality, chosen, contents))
+    return asked
 
 
 def _with_modality(catalogue: Catalogue, modality: Modality) -> pd.DataFrame:
@@ -60,40 +88,35 @@ def _with_modality(catalogue: Catalogue, modality: Modality) -> pd.DataFrame:
     return items[chosen & ~items["id"].isin(cut)]
 
 
-def _collect_one(
-    catalogue: Catalogue,
-    items: pd.DataFrame,
-    modality: Modality,
-    content: Mapping[str, str],
-    tools: tuple[EncoderSettings, MediaSettings, Store],
-    found: Collected,
-) -> None:
-    settings, media, store = tools
-    known = Cards(store.folder)
-    chosen: Chosen = choose(modality, getattr(settings, modality), settings.when_unavailable, settings.device, known)
-    encoder, batch = chosen.encoder(), 32 if settings.batch == "auto" else settings.batch
-    source_of = sources(catalogue)
-    rows = zip(items["id"], items["kind"], items["text"], strict=True)
+def _keys(items: pd.DataFrame, modality: Modality, content: Mapping[str, str], media: MediaSettings) -> dict[str, str]:
+    """Item id -> key of its content in the store."""
+    rows = zip(items["id"].tolist(), items["kind"].tolist(), items["text"].tolist(), strict=True)
     if modality == "text":  # a photo's caption is not its file
-        keys = {
+        return {
             item: _key(content[item] if text is None else text_hash(text), modality, kind, media) for item, kind, text in rows
         }
-    else:
-        keys = {item: _key(content[item], modality, kind, media) for item, kind, _ in rows}
-    report = fill(store, encoder, [(key, source_of[item]) for item, key in keys.items()], media, batch)
+    return {item: _key(content[item], modality, kind, media) for item, kind, _ in rows}
+
+
+def _record(found: Collected, one: _Asked, report: FillReport) -> None:
     found.unread += list(report.unread)
-    found.counts[modality] = {"encoded": report.encoded, "cached": report.cached, "absent": report.absent}
-    found.encoders[modality] = {
-        "card": asdict(encoder.card),
-        "passed_over": [{"encoder": name, "reason": reason} for name, reason in chosen.passed_over],
+    found.counts[one.modality] = {"encoded": report.encoded, "cached": report.cached, "absent": report.absent}
+    found.encoders[one.modality] = {
+        "card": asdict(one.chosen.card),
+        "passed_over": [{"encoder": name, "reason": reason} for name, reason in one.chosen.passed_over],
     }
-    for kind in pd.unique(items["kind"]):
-        ids = catalogue.items.loc[catalogue.items["kind"] == kind, "id"]
-        has = ids.isin(keys.keys()).to_numpy()
-        vectors = np.zeros((len(ids), encoder.card.width), np.float32)
+
+
+def _read(catalogue: Catalogue, store: Store, one: _Asked, found: Collected) -> None:
+    card = one.chosen.card
+    items = catalogue.items
+    for kind in pd.unique(items.loc[items["id"].isin(one.contents.keys()), "kind"]):
+        ids = items.loc[items["kind"] == kind, "id"]
+        has = ids.isin(one.contents.keys()).to_numpy()
+        vectors = np.zeros((len(ids), card.width), np.float32)
         present = np.zeros(len(ids), bool)
-        vectors[has], present[has] = store.read(encoder.card, [keys[item] for item in ids[has]])
-        found.features[str(kind), modality] = Features(vectors, present, encoder.card.key())
+        vectors[has], present[has] = store.read(card, [one.contents[item][0] for item in ids[has]])
+        found.features[str(kind), one.modality] = Features(vectors, present, card.key())
 
 
 def _key(content: str, modality: Modality, kind: str, media: MediaSettings) -> str:

@@ -1,13 +1,5 @@
-"""One file looked at once: can it be decoded, what does it hold, where is it cut. Runs in a process of its own.
+"""One file looked at once: can it be decoded, what does it hold, where is it cut. Runs in the processes of ``media.workers``."""
 
-``python -m mmgraph.media.examine`` answers one JSON line for each JSON line it reads; so a file that kills a decoder kills
-this process only, nothing is pickled, and nothing of the parent (threads, open readers, its main module) is inherited.
-"""
-
-import json
-import os
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +7,7 @@ from mmgraph.errors import MediaError
 from mmgraph.media.clip import Source
 from mmgraph.media.decode import MediaInfo, decode, probe
 from mmgraph.media.shots import find_cuts, merge_and_divide, windows
-from mmgraph.settings import MediaSettings, SegmentSettings, convert
+from mmgraph.settings import MediaSettings, SegmentSettings
 
 VERSION = 1  # part of the cache key: to be raised when the same file would be answered differently
 
@@ -31,6 +23,8 @@ def examine(path: Path, kind: str, settings: MediaSettings) -> dict[str, Any]:
             decode(Source(str(path), path), "audio" if kind == "music" else "image", settings)
         return {"duration_s": info.duration_s, "pieces": []}
     except MediaError as error:
+        if isinstance(error.__cause__, MemoryError):  # no property of the file alone: it is not remembered
+            raise MemoryError from error
         return {"reason": error.wrong}
 
 
@@ -56,19 +50,3 @@ def _pieces(path: Path, info: MediaInfo, settings: MediaSettings) -> list[tuple[
     if cut.method == "shots":
         return merge_and_divide(find_cuts(path, cut.threshold), info.duration_s, cut.min_s, cut.max_s)
     return windows(info.duration_s, cut.min_s, cut.max_s) if cut.method == "windows" else []
-
-
-def main() -> None:
-    """Answer requests ``{"path", "kind", "settings"}`` from standard input until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it ends this process by closing the pipe
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints must not end among the answers
-    for line in sys.stdin:
-        asked = json.loads(line)
-        found = examine(Path(asked["path"]), asked["kind"], convert(asked["settings"], MediaSettings))
-        answers.write(json.dumps(found) + "\n")
-        answers.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -26,15 +26,20 @@ from mmgraph.types import Floats, Ints, Strings
 
 FANOUT = 16
 _BLOCK = 8192
+_MERGED = b"merged"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """``keys`` pyarrow strings [n]; ``rows`` int64 [n] into ``path``, -1 where there is no such modality."""
+    """``keys`` pyarrow strings [n]; ``rows`` int64 [n] into ``path``, -1 where there is no such modality.
+
+    merged: names of the shards that it was made of, which are gone unless the merge was cut off.
+    """
 
     path: Path
     keys: "pa.Array[Any]"
     rows: Ints
+    merged: tuple[str, ...] = ()
 
     @functools.cached_property
     def hashes(self) -> "npt.NDArray[np.uint64]":
@@ -91,9 +96,13 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _sweep(folder: Path) -> None:
     for path in folder.iterdir():
-        orphan = path.suffix == ".npy" and not path.with_suffix(".parquet").exists()
-        if orphan or path.suffix == ".part":
+        if _left_over(path):
             path.unlink(missing_ok=True)
+
+
+def _left_over(path: Path) -> bool:
+    """What only a writer that is gone, or one that holds the lock, can have left."""
+    return path.suffix == ".part" or (path.suffix == ".npy" and not path.with_suffix(".parquet").exists())
 
 
 def names(folder: Path) -> list[str]:
@@ -107,7 +116,8 @@ def open_shard(folder: Path, name: str) -> Shard:
     try:
         table = pq.read_table(index, memory_map=False)
         rows = table["row"].to_numpy().astype(np.int64)
-        return Shard(folder / f"{name}.npy", table["key"].cast(pa.string()).combine_chunks(), rows)
+        merged = (table.schema.metadata or {}).get(_MERGED, b"").decode().split()
+        return Shard(folder / f"{name}.npy", table["key"].cast(pa.string()).combine_chunks(), rows, tuple(merged))
     except FileNotFoundError:
         raise
     except (OSError, KeyError, pa.ArrowException) as error:
@@ -131,9 +141,28 @@ def _next(folder: Path) -> str:
     return f"{int(last[0]) + 1 if last else 0:09d}"
 
 
-def _commit(folder: Path, name: str, keys: "pa.Array[Any]", rows: Ints) -> None:
+def _commit(folder: Path, name: str, keys: "pa.Array[Any]", rows: Ints, merged: Sequence[str] = ()) -> None:
+    table = pa.table({"key": keys, "row": pa.array(rows)}, metadata={_MERGED: " ".join(merged).encode()} if merged else None)
     with whole(folder / f"{name}.parquet") as temporary:
-        pq.write_table(pa.table({"key": keys, "row": pa.array(rows)}), temporary)
+        pq.write_table(table, temporary)
+
+
+def unsettled(folder: Path, shards: Sequence[Shard]) -> bool:
+    """Whether a writer was killed here: half-written files, a merge cut off, or one that was due."""
+    return bool(full_level(shards)) or bool(_cut_off(shards)) or any(_left_over(path) for path in folder.iterdir())
+
+
+def _cut_off(shards: Sequence[Shard]) -> list[Shard]:
+    """Shards that were merged into another and are still there."""
+    merged = {name for shard in shards for name in shard.merged}
+    return [shard for shard in shards if shard.path.stem in merged]
+
+
+def remove_merged(shards: Sequence[Shard]) -> None:
+    """Remove shards that were merged into another. Call under ``locked``."""
+    for shard in _cut_off(shards):
+        shard.index.unlink(missing_ok=True)
+        shard.path.unlink(missing_ok=True)
 
 
 def full_level(shards: Sequence[Shard]) -> list[Shard]:
@@ -149,18 +178,23 @@ def full_level(shards: Sequence[Shard]) -> list[Shard]:
 
 
 def merge(folder: Path, shards: Sequence[Shard], width: int) -> str:
-    """Copy shards into one new shard, then remove them. Killed in between, keys are there twice with the same vectors."""
+    """Copy shards into one new shard, then remove them.
+
+    Killed in between, keys are there twice with the same vectors, until the next writer removes what was merged: the new
+    shard's index names it.
+    """
     name = _next(folder)
     counts = [int((shard.rows >= 0).sum()) for shard in shards]
     with whole(folder / f"{name}.npy") as temporary:
-        merged = np.lib.format.open_memmap(temporary, "w+", np.float32, (sum(counts), width))
+        joined = np.lib.format.open_memmap(temporary, "w+", np.float32, (sum(counts), width))
         done = 0
         for shard in shards:
-            done = _copy(shard, merged, done, width)
-        merged.flush()
+            done = _copy(shard, joined, done, width)
+        joined.flush()
     starts = np.cumsum([0, *counts[:-1]])
     rows = [_moved(shard.rows, int(start)) for shard, start in zip(shards, starts, strict=True)]
-    _commit(folder, name, pa.concat_arrays([shard.keys for shard in shards]), np.concatenate(rows))
+    merged = [shard.path.stem for shard in shards]
+    _commit(folder, name, pa.concat_arrays([shard.keys for shard in shards]), np.concatenate(rows), merged)
     for shard in shards:
         shard.index.unlink()
         shard.path.unlink()

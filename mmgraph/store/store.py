@@ -42,18 +42,23 @@ class Store:
         state[place >= 0] = np.where(rows[place[place >= 0]] >= 0, PRESENT, ABSENT)
         return state
 
-    def add(self, card: EncoderCard, keys: Sequence[str], vectors: Floats) -> None:
+    def add(self, card: EncoderCard, keys: Sequence[str], vectors: Floats, absent: Sequence[str] = ()) -> None:
         """Commit ``vectors`` float32 [len(keys), card.width]; keys that are there already are left as they are.
 
-        Raises StoreError for a wrong shape, a key given twice, or numbers that are not finite.
+        absent: keys that have no such modality (a video without sound), so that nobody decodes them again. Raises StoreError
+        for a wrong shape, a key given twice, or numbers that are not finite.
         """
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         _check(card, keys, vectors)
-        self._write(card, keys, vectors)
+        _check_once([*keys, *absent])
+        self._write(card, keys, vectors, absent)
 
-    def add_absent(self, card: EncoderCard, keys: Sequence[str]) -> None:
-        """Remember that these have no such modality (a video without sound), so that nobody decodes them again."""
-        self._write(card, keys, None)
+    def settle(self, card: EncoderCard) -> None:
+        """Finish what a killed writer of this card left half done, so that its end is that of one that was not killed."""
+        folder = self.folder / card.key()
+        if folder.exists() and shards.unsettled(folder, self._refresh(card)):
+            with shards.locked(folder):
+                self._merge(card)
 
     def read(self, card: EncoderCard, keys: Sequence[str]) -> tuple[Floats, Bools]:
         """float32 [len(keys), card.width] and which are there; rows of those that are not are zero."""
@@ -79,23 +84,27 @@ class Store:
                 present[here] = True
         return vectors, present
 
-    def _write(self, card: EncoderCard, keys: Sequence[str], vectors: Floats | None) -> None:
-        if not keys:
+    def _write(self, card: EncoderCard, keys: Sequence[str], vectors: Floats, absent: Sequence[str]) -> None:
+        if not keys and not absent:
             return
         folder = self.folder / card.key()
         with shards.locked(folder):
             if not (folder / "card.json").exists():
                 write_json(folder / "card.json", asdict(card))
-            fresh = self._fresh(card, keys)
-            if not len(fresh):
-                return
-            named = [keys[i] for i in fresh.tolist()]
-            if vectors is None:
-                shards.append(folder, [], np.zeros((0, card.width), np.float32), absent=named)
-            else:
-                shards.append(folder, named, vectors[fresh])
-            while some := shards.full_level(self._refresh(card)):
-                shards.merge(folder, some, card.width)
+            self._merge(card)
+            fresh = self._fresh(card, [*keys, *absent])
+            if len(fresh):
+                here = fresh[fresh < len(keys)]
+                without = [absent[i - len(keys)] for i in fresh[fresh >= len(keys)].tolist()]
+                shards.append(folder, [keys[i] for i in here.tolist()], vectors[here], absent=without)
+                self._merge(card)
+
+    def _merge(self, card: EncoderCard) -> None:
+        """Under the lock: end a merge that was cut off, and do those that are due."""
+        folder = self.folder / card.key()
+        shards.remove_merged(self._refresh(card))
+        while some := shards.full_level(self._refresh(card)):
+            shards.merge(folder, some, card.width)
 
     def _fresh(self, card: EncoderCard, keys: Sequence[str]) -> Ints:
         """Positions of keys that are not there; as good as always all, which is found without reading every index again."""
@@ -136,9 +145,6 @@ def _check(card: EncoderCard, keys: Sequence[str], vectors: Floats) -> None:
             given=vectors.shape,
             todo="mend the encoder",
         )
-    if len(set(keys)) != len(keys):
-        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
-        raise StoreError("a key is given twice in one batch", given=twice, todo="give each content once")
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         raise StoreError(
@@ -146,3 +152,9 @@ def _check(card: EncoderCard, keys: Sequence[str], vectors: Floats) -> None:
             given=f"{len(bad)} such rows",
             todo="look at this clip",
         )
+
+
+def _check_once(keys: Sequence[str]) -> None:
+    if len(set(keys)) != len(keys):
+        twice = next(key for i, key in enumerate(keys) if key in keys[:i])
+        raise StoreError("a key is given twice in one batch", given=twice, todo="give each content once")

@@ -222,39 +222,6 @@ def test_a_damaged_cache_only_costs_the_work_again(made, tmp_path):
     assert len(cut(before, settings(), tmp_path).items) == 3
 
 
-KILLER = """
-import json, os, sys, time
-sys.path[:] = json.loads(sys.argv[1])
-from mmgraph.media import examine
-real = examine.examine
-def examined(path, kind, settings):
-    if path.name == "killer.png":
-        os._exit(7)
-    if path.name == "hangs.png":
-        time.sleep(60)
-    return real(path, kind, settings)
-examine.examine = examined
-examine.main()
-"""
-
-
-def test_a_file_that_kills_or_hangs_its_process_is_the_only_one_lost(made, tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "_START", KILLER)
-    monkeypatch.setattr(workers, "PATIENCE_S", 8.0)
-    root, cache = tmp_path / "data", tmp_path / "cache"
-    root.mkdir()
-    for number, name in enumerate(["a.png", "hangs.png", "killer.png", "b.png", "z.png"]):
-        (root / name).write_bytes((made / "red.png").read_bytes() + bytes([number]))
-    result = cut(Folder(root=root).read(), settings(workers=2), cache)
-    assert result.items["id"].tolist() == ["a.png", "b.png", "z.png"]
-    assert {one.id: one.reason for one in result.unread} == {
-        "hangs.png": "the decoder hung on it and was stopped",
-        "killer.png": "the decoder crashed on it (exit 7)",
-    }
-    monkeypatch.undo()  # a crash is not remembered: another machine, or more memory, may do better
-    assert not cut(Folder(root=root).read(), settings(), cache).unread
-
-
 def test_content_hashes(made, tmp_path):
     shutil.copy(made / "silent.mp4", tmp_path / "copy.mp4")
     rows = [

@@ -1,8 +1,6 @@
-import io
 import logging
 import multiprocessing
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
@@ -10,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmgraph.encode.choose import Chosen
 from mmgraph.errors import EncoderError, MediaError
-from mmgraph.media.clip import Frames, Sound, Source, Span, Words
-from mmgraph.settings import MediaSettings
+from mmgraph.media import workers
+from mmgraph.media.clip import Frames, Source, Span, Words
+from mmgraph.settings import Component, MediaSettings
 from mmgraph.store import ahead as ahead_module
-from mmgraph.store import fill as fill_module
-from mmgraph.store import worker
+from mmgraph.store import parts as parts_module
 from mmgraph.store.ahead import Decoders, ahead, by_file
-from mmgraph.store.fill import FillReport, fill
+from mmgraph.store.fill import FillReport, Job, fill
+from mmgraph.store.parts import Place, Want
 from mmgraph.store.store import Store
 from mmgraph.testing import FakeEncoder
 
@@ -40,8 +40,17 @@ def sources_of(names):
     return [(f"content of {name}", Source(f"id{i}", Path("media") / name)) for i, name in enumerate(names)]
 
 
+def chosen(encoder):
+    return Chosen(encoder.card, encoder.modality, Component(class_path="fake"), "cpu", (), encoder)
+
+
+def fill_one(folder, encoder, sources, media, batch, **changed):
+    (report,) = fill(Store(folder), [Job(chosen(encoder), sources)], media, batch, **changed)
+    return report
+
+
 def run(tmp_path, encoder, sources, batch=4, **changed):
-    return fill(Store(tmp_path), encoder, sources, MEDIA, batch, **{"decode": decode, **changed})
+    return fill_one(tmp_path, encoder, sources, MEDIA, batch, **{"decode": decode, "part": 4, **changed})
 
 
 def expected(sources):
@@ -116,11 +125,21 @@ def test_an_encoder_that_refuses_everything_is_an_error(tmp_path):
         run(tmp_path, Picky(), sources_of(["3.png", "bad.png"]))
 
 
-def test_sources_of_one_file_go_to_one_worker_and_keep_their_order():
-    parts = [Source(str(i), Path(name), Span(i)) for i, name in enumerate("abacaaba")]
-    groups = by_file(parts)
-    assert groups == [[0, 2, 4, 5], [7], [1, 6], [3]]
+def place(source, *jobs):
+    return Place(source, tuple(Want(job, "image", source.key) for job in jobs or (0,)))
+
+
+def test_neighbours_of_one_file_go_to_one_worker():
+    places = [place(Source(str(i), Path(name), Span(i))) for i, name in enumerate("aaabbaaaaaaaaac")]
+    assert [[int(one.source.key) for one in group] for group in by_file(places)] == [
+        [0, 1, 2],
+        [3, 4],
+        [5, 6, 7, 8, 9, 10, 11, 12],
+        [13],
+        [14],
+    ]
     assert by_file([]) == []
+    assert len(by_file([place(Source(text, text=text)) for text in "ab"])) == 2
 
 
 @pytest.mark.parametrize("budget", [1, 10**9])
@@ -135,18 +154,18 @@ def test_few_clips_wait_in_memory(monkeypatch, budget):
             most = max(most, decoded - taken)
         return Frames(np.zeros((1, 10, 10, 3), np.uint8))
 
-    sources = [Source(str(i), Path(f"{i}.png")) for i in range(60)]
-    with Decoders("image", MEDIA, count) as decoders:
-        for number, (position, result) in enumerate(ahead(sources, decoders, 2, 8)):
-            assert (position, result.pixels.shape) == (number, (1, 10, 10, 3))
+    places = [place(Source(str(i), Path(f"{i}.png"))) for i in range(60)]
+    with Decoders(MEDIA, {0: lambda clip: Frames(clip.pixels[:, :1])}, count) as decoders:
+        for (result,) in ahead(places, decoders, 2, 8):
+            assert result.pixels.shape == (1, 1, 10, 3)
             time.sleep(0.001)
             taken += 1
     assert decoded == 60
     assert most <= (4 if budget == 1 else 10)
 
 
-def test_large_clips_close_a_batch_early(tmp_path, monkeypatch):
-    monkeypatch.setattr(fill_module, "BUDGET_BYTES", 24)
+def test_large_clips_are_encoded_before_the_part_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(parts_module, "WAITING_BYTES", 24)
     sizes = []
 
     class Counting(FakeEncoder):
@@ -154,7 +173,7 @@ def test_large_clips_close_a_batch_early(tmp_path, monkeypatch):
             sizes.append(len(clips))
             return super()._encode(clips)
 
-    run(tmp_path, Counting(), sources_of([f"{i}.png" for i in range(5)]), 100)
+    run(tmp_path, Counting(), sources_of([f"{i}.png" for i in range(5)]), 100, part=100)
     assert sizes == [2, 2, 1]  # 12 bytes each
 
 
@@ -177,10 +196,10 @@ def _slowly(source, modality, settings):
 
 def _fill_slowly(folder):
     sources = [(f"key{i}", Source(str(i), Path(f"{i}.png"))) for i in range(200)]
-    return fill(Store(folder), FakeEncoder(), sources, MEDIA, 8, decode=_slowly)
+    return fill_one(folder, FakeEncoder(), sources, MEDIA, 8, decode=_slowly, part=8)
 
 
-def test_kill_9_loses_at_most_a_batch(tmp_path):
+def test_kill_9_loses_at_most_a_part(tmp_path):
     keys, card = [f"key{i}" for i in range(200)], FakeEncoder().card
     vectors = FakeEncoder().encode([Frames(np.full((1, 2, 2, 3), i, np.uint8)) for i in range(200)])
     for wanted in (1, 60, 120):  # killed three times, at whatever it was doing then
@@ -238,7 +257,7 @@ def test_videos_are_decoded_in_processes_and_a_broken_one_ends_nothing(tmp_path)
         for path in paths
         for start in (0, 1)
     ]
-    report = fill(Store(tmp_path / "store"), Brightness(width=2), sources, ONE, 4)
+    report = fill_one(tmp_path / "store", Brightness(width=2), sources, ONE, 4)
     assert (report.encoded, report.absent) == (6, 0)
     assert [(one.id, Path(one.path).name) for one in report.unread] == [("broken0", "broken.mp4"), ("broken1", "broken.mp4")]
     assert "broken.mp4" in report.unread[0].reason
@@ -252,36 +271,99 @@ def test_videos_without_sound_are_remembered(tmp_path):
     paths = [path for path in _videos(tmp_path) if path.name != "broken.mp4"][:1]
     sources = [(path.name, Source(path.stem, path)) for path in paths]
     for _ in range(2):
-        assert fill(Store(tmp_path / "store"), FakeEncoder(modality="audio"), sources, ONE, 4) == FillReport(0, 0, 1)
+        assert fill_one(tmp_path / "store", FakeEncoder(modality="audio"), sources, ONE, 4) == FillReport(0, 0, 1)
 
 
-def test_what_crosses_to_another_process_comes_back_as_it_was():
-    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 7)).astype(np.float32)
-    pixels = np.random.default_rng(0).integers(0, 255, (2, 3, 4, 3), np.uint8)[:, :, ::-1]
-    pipe = io.BytesIO()
-    for clip in (Sound(samples, 8000), Sound(samples[:, :0], 8000), Frames(pixels, (0.5, 1.0)), Words("grüße"), None):
-        worker._send_clip(pipe, clip)
-    pipe.seek(0)
-    sound, silence, frames, words, nothing = (worker._read_clip(pipe) for _ in range(5))
-    np.testing.assert_array_equal(sound.samples, samples)
-    assert (sound.rate_hz, silence.samples.shape, frames.times_s, words, nothing) == (
-        8000,
-        (2, 0),
-        (0.5, 1.0),
-        Words("grüße"),
-        None,
-    )
-    np.testing.assert_array_equal(frames.pixels, pixels)
-    worker._send(pipe, {"is": "sound", "shape": [2, 3], "rate_hz": 1}, b"short")
-    pipe.seek(-5, io.SEEK_END)
-    with pytest.raises(EOFError):
-        worker._read_clip(pipe)
+DIES = """
+import json, os, sys
+sys.path[:] = json.loads(sys.argv[1])
+from mmgraph.media import decode, serve
+real, decode.decode = decode.decode, lambda source, *how: os._exit(139) if source.path.name == "1.mp4" else real(source, *how)
+serve.main()
+"""
 
 
 def test_a_decoder_that_dies_costs_one_file_and_starts_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "_COMMAND", (sys.executable, "-c", "import os, sys; sys.stderr.write('boom'); os._exit(139)"))
-    sources = [(f"{i}", Source(f"id{i}", tmp_path / f"{i}.mp4")) for i in range(3)]
-    report = fill(Store(tmp_path / "store"), FakeEncoder(), sources, MEDIA, 4)
-    assert [one.id for one in report.unread] == ["id0", "id1", "id2"]
-    assert "the decoder died over" in report.unread[0].reason
-    assert "exit status 139" in report.unread[0].reason
+    _videos(tmp_path)
+    workers.rest()
+    monkeypatch.setattr(workers, "_START", DIES)
+    spans = [(name, Span(start, start + 0.5)) for name in ("0.mp4", "1.mp4", "2.mp4") for start in (0.0, 0.5, 1.0)]
+    sources = [(f"{name}{span}", Source(f"{name}#{span.start_s}", tmp_path / name, span)) for name, span in spans]
+    report = fill_one(tmp_path / "store", FakeEncoder(), sources, ONE, 4)
+    workers.rest()
+    assert report.encoded == 6
+    assert [one.id for one in report.unread] == ["1.mp4#0.0", "1.mp4#0.5", "1.mp4#1.0"]
+    reasons = [one.reason for one in report.unread]
+    assert reasons[0].startswith("the decoder crashed on it (exit status 139); given: ")
+    assert reasons[2].startswith("the decoder died over it before; the rest of it is left out; given: ")
+
+
+class Shape(FakeEncoder):
+    """Frames or seconds, and brightness or loudness."""
+
+    def prepare(self, clip):
+        self.prepared = [*getattr(self, "prepared", []), threading.current_thread().name]
+        return clip
+
+    def _encode(self, clips):
+        values = [clip.pixels if isinstance(clip, Frames) else clip.samples for clip in clips]
+        return np.array([[len(value), np.abs(value).mean()] for value in values], np.float32)
+
+
+def test_frames_and_sound_of_a_segment_are_decoded_once(tmp_path, monkeypatch):
+    from media_made import write_video
+
+    path = write_video(tmp_path / "a.mp4", 100, sound=True)
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(path.read_bytes())
+    asked = []
+    real = workers.Workers.decode
+
+    def decode(self, source, modalities):
+        asked.append((source.path.name, source.span.start_s, list(modalities)))
+        return real(self, source, modalities)
+
+    monkeypatch.setattr(workers.Workers, "decode", decode)
+    spans = [Span(0.0, 2.0), Span(2.0, 4.0)]
+    names = [(name, span) for name in ("a.mp4", "copy.mp4") for span in spans]
+    frames, sounds = Shape(width=2, name="frames"), Shape(width=2, name="sounds", modality="audio")
+    prints = Shape(width=2, name="prints")
+
+    def jobs(*some):
+        return [
+            Job(
+                chosen(encoder),
+                [(f"{encoder.modality}{span}", Source(f"{name}{span}", tmp_path / name, span)) for name, span in names],
+            )
+            for encoder in some
+        ]
+
+    store = Store(tmp_path / "store")
+    assert fill(store, jobs(frames, sounds), ONE) == [FillReport(2, 0, 0), FillReport(2, 0, 0)]
+    assert asked == [("a.mp4", 0.0, ["audio", "image"]), ("a.mp4", 2.0, ["audio", "image"])]
+    assert {name.partition("_")[0] for name in frames.prepared[:2]} == {"decode"}
+    keys = [f"audio{span}" for span in spans]
+    loudness = store.read(sounds.card, keys)[0][:, 1]
+    assert loudness[0] < loudness[1]  # silent for a second, then a tone
+    asked.clear()
+    assert fill(store, jobs(frames, sounds, prints), ONE) == [FillReport(0, 2, 0), FillReport(0, 2, 0), FillReport(2, 0, 0)]
+    assert [modalities for _, _, modalities in asked] == [["image"], ["image"]]
+
+
+def test_a_stored_corpus_loads_no_encoder(tmp_path):
+    encoder, sources = FakeEncoder(), sources_of(["1.png", "2.png"])
+    run(tmp_path, encoder, sources)
+    known = Chosen(encoder.card, "image", Component(class_path="fake"), "cpu", (), FakeEncoder(fails="gone"), _loaded=False)
+    assert fill(Store(tmp_path), [Job(known, sources)], MEDIA) == [FillReport(0, 2, 0)]
+
+
+def test_an_encoder_that_cannot_prepare_a_clip_refuses_it_alone(tmp_path):
+    class Odd(FakeEncoder):
+        def prepare(self, clip):
+            if clip.pixels.max() == 2:
+                raise ZeroDivisionError("a bug")
+            return clip
+
+    report = run(tmp_path, Odd(), sources_of(["1.png", "2.png", "3.png"]))
+    assert (report.encoded, [one.id for one in report.unread]) == (2, ["id1"])
+    assert "ZeroDivisionError" in report.unread[0].reason

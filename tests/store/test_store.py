@@ -1,5 +1,6 @@
 import multiprocessing
 import threading
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -40,7 +41,7 @@ def test_what_is_added_is_read_by_any_order_and_by_another_store(tmp_path):
     given_vectors = vectors_of(keys)
     before = given_vectors.copy()
     store.add(card(), keys, given_vectors)
-    store.add_absent(card(), ["quiet"])
+    store.add(card(), [], vectors_of([]), absent=["quiet"])
     np.testing.assert_array_equal(given_vectors, before)
     asked = ["c", "never", "a", "quiet", "a"]
     for some in (store, Store(tmp_path)):
@@ -108,7 +109,7 @@ def test_many_shards_are_merged_and_nothing_changes(tmp_path, monkeypatch):
     other = Store(tmp_path)
     for key in keys:
         if key.endswith("7"):
-            store.add_absent(card(), [key])
+            store.add(card(), [], vectors_of([]), absent=[key])
         else:
             store.add(card(), [key], vectors_of([key]))
         if key == "k9":
@@ -124,23 +125,60 @@ def test_many_shards_are_merged_and_nothing_changes(tmp_path, monkeypatch):
         assert some.missing(card(), keys) == []
 
 
-def test_killed_between_merging_and_removing_nothing_is_lost(tmp_path, monkeypatch):
-    store = Store(tmp_path)
-    for key in "abc":
-        store.add(card(), [key], vectors_of([key]))
-    folder = tmp_path / card().key()
-    old = [shards.open_shard(folder, name) for name in shards.names(folder)]
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), shards.locked(folder):
-        patched.setattr("pathlib.Path.unlink", _killed)
-        shards.merge(folder, old, 4)
-    vectors, present = Store(tmp_path).read(card(), ["a", "b", "c"])
-    assert present.all()
-    np.testing.assert_array_equal(vectors, vectors_of("abc"))
+class Killed(BaseException):
+    """What a kill is here: nothing after it is done."""
 
 
-def _killed(path, missing_ok=False):
-    if path.suffix in (".parquet", ".npy"):
-        raise KeyboardInterrupt
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def filled(folder, first=0):
+    """Ten batches, one absent in each, with merges of three levels."""
+    store = Store(folder)
+    store.settle(card())
+    for number in range(10):
+        keys = [f"k{number}a", f"k{number}b"]
+        if store.missing(card(), keys):
+            store.add(card(), keys, vectors_of(keys), absent=[f"quiet{number}"])
+    return folder
+
+
+def test_killed_at_any_step_and_resumed_the_files_are_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "FANOUT", 3)
+    wanted = tree(filled(tmp_path / "whole"))
+    kills, real = 0, {name: getattr(Path, name) for name in ("replace", "unlink")}
+
+    def counted(name, at, steps):
+        def step(path, *arguments, **named):
+            steps.append(name)
+            if len(steps) >= at:  # what is dead does not clean up either
+                raise Killed
+            return real[name](path, *arguments, **named)
+
+        return step
+
+    for at in range(1, 400):
+        folder, steps = tmp_path / f"killed{at}", []
+        with monkeypatch.context() as patched:
+            for name in ("replace", "unlink"):
+                patched.setattr(Path, name, counted(name, at, steps))
+            try:
+                filled(folder)
+            except Killed:
+                kills += 1
+            else:
+                break
+        found, present = Store(folder).read(card(), ["k0a", "k9b", "quiet3"])
+        np.testing.assert_array_equal(found, vectors_of(["k0a", "k9b", "quiet3"]) * present[:, None])
+        assert tree(filled(folder)) == wanted, f"killed at step {at}"
+    assert kills > 40
+
+
+def test_files_do_not_depend_on_when_they_were_written(tmp_path):
+    first, second = (tree(filled(tmp_path / name)) for name in "ab")
+    assert first == second
+    assert len(first) > 4
 
 
 def test_leftovers_of_a_dead_writer_are_removed(tmp_path):
@@ -220,7 +258,7 @@ def test_it_is_a_dictionary(tmp_path_factory, batches, asked):
     store, slow = Store(tmp_path_factory.mktemp("store")), {}
     for number, keys in enumerate(batches):
         if number % 3 == 2:
-            store.add_absent(card(), keys)
+            store.add(card(), [], vectors_of([]), absent=keys)
             slow = {**dict.fromkeys(keys), **slow}
         else:
             store.add(card(), keys, vectors_of(keys))
