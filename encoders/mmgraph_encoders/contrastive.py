@@ -11,36 +11,38 @@ from typing import Any
 from mmgraph.encode import hub
 from mmgraph.encode.contract import About, Repository
 from mmgraph.errors import EncoderError
-from mmgraph_encoders import weights
+from mmgraph_encoders import known, weights
+from mmgraph_encoders.pinned import fetched
 
-LICENCE = "as the weights' page states (LAION's: MIT)"
-PAPER = "Radford et al. 2021, arXiv:2103.00020; Cherti et al. 2023, arXiv:2212.07143"
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _LOADED: "weakref.WeakValueDictionary[tuple[ContrastiveWeights, str], Contrastive]" = weakref.WeakValueDictionary()
 
 
 @dataclass(eq=False)
 class Contrastive:
-    """A loaded model: ``network``, ``preprocess`` (an image to a tensor), ``tokenize``, the type that images must have."""
+    """A loaded model: ``network``, ``pictures`` (its preprocessing), ``tokenize``, the type that images must have."""
 
     network: Any
-    preprocess: Any
+    pictures: Any
     tokenize: Any
     dtype: Any
     device: str
     revision: str
     width: int
-    image_px: int
     tokens: int
 
 
 @dataclass(frozen=True)
 class ContrastiveWeights:
-    """An architecture of open_clip with the tag (or file) of its weights, or ``hf-hub:ID``, or ``local-dir:FOLDER``."""
+    """An architecture of open_clip with the tag (or file) of its weights, or ``hf-hub:ID``, or ``local-dir:FOLDER``.
+
+    ``pinned`` is the branch, tag or commit of the hub's repository, None for ``main``.
+    """
 
     model: str
     pretrained: str
     precision: str
+    pinned: str | None = None
 
     @property
     def shown(self) -> str:
@@ -59,7 +61,7 @@ class ContrastiveWeights:
     def missing(self) -> str | None:
         """None when they can be had, else one line."""
         if self._place is not None:
-            return weights.missing(self._place, files=_FILES, config="open_clip_config.json")
+            return weights.missing(self._place, self.pinned, files=_FILES, config="open_clip_config.json")
         if Path(self.pretrained).is_file():
             return None
         if not any(hub.cache().glob("models--*")) and (closed := hub.hub_closed()):
@@ -67,7 +69,7 @@ class ContrastiveWeights:
         found = _tag(self.model, self.pretrained)
         if isinstance(found, str):
             return found
-        if _cached(found) is not None:
+        if _cached(found, self.pinned) is not None:
             return None
         closed = hub.hub_closed()
         return None if closed is None else self._not_here(closed)
@@ -80,7 +82,7 @@ class ContrastiveWeights:
         """What they are, found without loading them; None where that is not known here."""
         arguments = {"model": self.model.partition(":")[0], "precision": self.precision}
         if self._place is not None:
-            return weights.identity(self._place, files=_FILES, config="open_clip_config.json", **arguments)
+            return weights.identity(self._place, self.pinned, _FILES, "open_clip_config.json", **arguments)
         file = Path(self.pretrained)
         if file.is_file():
             stat = file.stat()
@@ -88,22 +90,31 @@ class ContrastiveWeights:
         repository = self.repository() if any(hub.cache().glob("models--*")) else None
         if repository is None:
             return None
-        return weights.identity(repository.id, None, repository.files, shown=self.shown, **arguments)
+        return weights.identity(repository.id, self.pinned, repository.files, shown=self.shown, **arguments)
 
     def about(self) -> About:
         """What lists say."""
-        return About(self.shown, LICENCE, PAPER, 512 if self.model == "ViT-B-32" else None)
+        licence, paper = self.stated()
+        return About(self.shown, licence, paper, 512 if self.model == "ViT-B-32" else None)
+
+    def stated(self) -> tuple[str, str]:
+        """Licence and paper."""
+        return known.of_tag(self.pretrained) if self._place is None else known.of_weights(self._place, "clip")
 
     def repository(self) -> Repository | None:
         """The hub's; None for a folder, a file, and weights that open_clip fetches from elsewhere."""
         kind, _, rest = self.model.partition(":")
         if kind == "hf-hub":
-            return weights.repository(rest, files=_FILES, form="local-dir:{folder}")
+            return weights.repository(rest, self.pinned, files=_FILES, form="local-dir:{folder}")
         if kind == "local-dir" or Path(self.pretrained).is_file():
             return None
         found = _tag(self.model, self.pretrained)
         identifier, files = ("", _FILES) if isinstance(found, str) else _named(found)
-        return weights.repository(identifier, files=files, argument="pretrained", form="{folder}/{file}") if identifier else None
+        return (
+            weights.repository(identifier, self.pinned, files=files, argument="pretrained", form="{folder}/{file}")
+            if identifier
+            else None
+        )
 
     def load(self, device: str) -> Contrastive:
         """The model on ``device``; two encoders of the same weights share one. Raises EncoderError."""
@@ -117,11 +128,11 @@ class ContrastiveWeights:
     def revision(self) -> str:
         """Commit of the hub, or SHA-256 of the weight file."""
         if self._place is not None:
-            return weights.revision_of(self._place, files=_FILES)
+            return weights.revision_of(self._place, self.pinned, _FILES)
         if Path(self.pretrained).is_file():
             return "sha256:" + weights.digest([Path(self.pretrained)])
-        found = _cached(_tag(self.model, self.pretrained))
-        return found.parent.name if found else "main"
+        found = _cached(_tag(self.model, self.pretrained), self.pinned)
+        return found.parent.name if found else self.pinned or "main"
 
 
 def _tag(model: str, pretrained: str) -> Any:
@@ -137,9 +148,9 @@ def _tag(model: str, pretrained: str) -> Any:
     return found
 
 
-def _cached(entry: Any) -> Path | None:
+def _cached(entry: Any, pinned: str | None) -> Path | None:
     identifier, files = _named(entry)
-    return hub.cached(identifier, files) if identifier else None
+    return hub.cached(identifier, files, pinned) if identifier else None
 
 
 def _named(entry: Any) -> tuple[str, tuple[str, ...]]:
@@ -151,23 +162,41 @@ def _named(entry: Any) -> tuple[str, tuple[str, ...]]:
 def _load(wanted: ContrastiveWeights, device: str) -> Contrastive:
     import open_clip
 
-    pretrained = None if ":" in wanted.model else wanted.pretrained
+    from mmgraph_encoders.pictures import Composed
+
+    model, settings = _for_the_library(wanted)
     network, _, preprocess = open_clip.create_model_and_transforms(
-        wanted.model, pretrained=pretrained, precision=wanted.precision, device=device, require_pretrained=True
+        model, precision=wanted.precision, device=device, require_pretrained=True, **settings
     )
-    size = network.visual.image_size
-    tokenize = open_clip.get_tokenizer(wanted.model)
+    tokenize = open_clip.get_tokenizer(model)
     return Contrastive(
         network=network.eval(),
-        preprocess=preprocess,
+        pictures=Composed(preprocess),
         tokenize=tokenize,
         dtype=open_clip.get_input_dtype(wanted.precision),
         device=device,
         revision=wanted.revision(),
-        width=_width(wanted.model, network),
-        image_px=size[0] if isinstance(size, tuple) else size,
+        width=_width(model, network),
         tokens=tokenize.context_length,
     )
+
+
+def _for_the_library(wanted: ContrastiveWeights) -> tuple[str, dict[str, Any]]:
+    """Model and arguments of open_clip. It knows no revisions, so what is pinned is fetched and named as folder or file.
+
+    Of a tag trained with QuickGELU on an architecture without it, it only warns, and would compute other vectors.
+    """
+    repository = wanted.repository() if wanted.pinned is not None else None
+    if ":" in wanted.model:
+        return wanted.model if repository is None else f"local-dir:{fetched(repository).parent}", {}
+    entry = {} if Path(wanted.pretrained).is_file() else _tag(wanted.model, wanted.pretrained)
+    if isinstance(entry, str):
+        raise EncoderError(entry)
+    settings: dict[str, Any] = {"pretrained": wanted.pretrained, "force_quick_gelu": entry.get("quick_gelu", False)}
+    if repository is not None:
+        settings["pretrained"] = str(fetched(repository))
+        settings |= {f"image_{name}": entry.get(name) for name in ("mean", "std", "interpolation", "resize_mode")}
+    return wanted.model, settings
 
 
 def _width(model: str, network: Any) -> int:

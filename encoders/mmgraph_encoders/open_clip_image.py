@@ -5,16 +5,16 @@ from typing import Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
-from mmgraph.types import Floats, Modality
-from mmgraph_encoders.clips import frames_of, mean_by_clip, unit
-from mmgraph_encoders.contrastive import LICENCE, PAPER, Contrastive, ContrastiveWeights
+from mmgraph.types import Bytes, Floats, Modality
+from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
 
 
 class OpenClipImage(Encoder):
-    """Image and text of one model lie in one space. The vector of a clip is the mean over its frames, of length one.
+    """Image and text of one model lie in one space. Vectors have length one.
 
     model: an architecture of open_clip, ``hf-hub:ID`` or ``local-dir:FOLDER``; pretrained: the tag, or file, of an architecture's
-    weights; precision: of the computation.
+    weights; revision: branch, tag or commit of the hub's repository; pooling: of the vectors of a clip's frames (``motion`` weighs
+    a frame by how much the picture changes around it); precision: of the computation.
     """
 
     modality: Modality = "image"
@@ -24,9 +24,12 @@ class OpenClipImage(Encoder):
         *,
         model: str = "ViT-B-32",
         pretrained: str = "laion2b_s34b_b79k",
+        revision: str | None = None,
+        pooling: Literal["mean", "max", "motion"] = "mean",
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
-        self.weights = ContrastiveWeights(model, pretrained, precision)
+        self.weights = ContrastiveWeights(model, pretrained, precision, revision)
+        self.pooling = pooling
         self._loaded: Contrastive | None = None
 
     def available(self) -> str | None:
@@ -35,7 +38,8 @@ class OpenClipImage(Encoder):
 
     def identity(self) -> str | None:
         """The files of the folder or the commit, and the arguments."""
-        return self.weights.identity()
+        found = self.weights.identity()
+        return found and f"{found} {self.pooling}"
 
     def about(self) -> About:
         """Told without the weights."""
@@ -53,15 +57,17 @@ class OpenClipImage(Encoder):
     def card(self) -> EncoderCard:
         """Complete after ``load``, before which it raises EncoderError."""
         loaded = self._ready()
+        licence, paper = self.weights.stated()
         return EncoderCard(
             name="open_clip_image",
             modality="image",
             weights=self.weights.shown,
             revision=loaded.revision,
             width=loaded.width,
-            input=f"{loaded.image_px} px, {self.weights.precision}",
-            licence=LICENCE,
-            paper=PAPER,
+            input=f"{loaded.pictures.shown}, {self.pooling} of frames",
+            licence=licence,
+            paper=paper,
+            precision=self.weights.precision,
         )
 
     def _ready(self) -> Contrastive:
@@ -71,17 +77,19 @@ class OpenClipImage(Encoder):
             raise unloaded("open_clip_image")
         return self._loaded
 
+    def prepare(self, clip: Clip) -> Clip:
+        """Frames resized and cropped as open_clip does for these weights."""
+        return self._ready().pictures.prepare(clip)
+
     def _encode(self, clips: Sequence[Clip]) -> Floats:
         import torch
-        from PIL import Image
 
-        from mmgraph_encoders.pretrained import in_chunks
+        from mmgraph_encoders.pictures import frame_vectors
 
-        loaded, pixels = self._ready(), frames_of(clips)
+        loaded = self._ready()
 
-        def compute(frames: Sequence[Floats]) -> torch.Tensor:
-            images = torch.stack([loaded.preprocess(Image.fromarray(frame)) for frame in frames])
-            return loaded.network.encode_image(images.to(loaded.device, loaded.dtype))
+        def compute(frames: Sequence[Bytes]) -> torch.Tensor:
+            inputs = loaded.pictures.inputs(frames, loaded.device, loaded.dtype)
+            return loaded.network.encode_image(inputs["pixel_values"])
 
-        vectors = in_chunks([frame for some in pixels for frame in some], compute)
-        return unit(mean_by_clip(vectors, [len(some) for some in pixels]))
+        return frame_vectors(clips, loaded.pictures, compute, self.pooling)

@@ -7,14 +7,15 @@ from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders.clips import texts_of, unit
-from mmgraph_encoders.contrastive import LICENCE, PAPER, Contrastive, ContrastiveWeights
+from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
 
 
 class OpenClipText(Encoder):
     """The text side of ``open_clip_image``: with the same settings both lie in one space. Vectors have length one.
 
     model: an architecture of open_clip, ``hf-hub:ID`` or ``local-dir:FOLDER``; pretrained: the tag, or file, of an architecture's
-    weights; precision: of the computation. What goes beyond the model's context (77 tokens) is cut off.
+    weights; revision: branch, tag or commit of the hub's repository; precision: of the computation. What goes beyond the
+    model's context (77 tokens) is cut off.
     """
 
     modality: Modality = "text"
@@ -24,9 +25,10 @@ class OpenClipText(Encoder):
         *,
         model: str = "ViT-B-32",
         pretrained: str = "laion2b_s34b_b79k",
+        revision: str | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
     ) -> None:
-        self.weights = ContrastiveWeights(model, pretrained, precision)
+        self.weights = ContrastiveWeights(model, pretrained, precision, revision)
         self._loaded: Contrastive | None = None
 
     def available(self) -> str | None:
@@ -53,15 +55,17 @@ class OpenClipText(Encoder):
     def card(self) -> EncoderCard:
         """Complete after ``load``, before which it raises EncoderError."""
         loaded = self._ready()
+        licence, paper = self.weights.stated()
         return EncoderCard(
             name="open_clip_text",
             modality="text",
             weights=self.weights.shown,
             revision=loaded.revision,
             width=loaded.width,
-            input=f"{loaded.tokens} tokens, {self.weights.precision}",
-            licence=LICENCE,
-            paper=PAPER,
+            input=f"{loaded.tokens} tokens",
+            licence=licence,
+            paper=paper,
+            precision=self.weights.precision,
         )
 
     def _ready(self) -> Contrastive:

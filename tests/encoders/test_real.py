@@ -128,8 +128,8 @@ def test_image_and_text_of_open_clip_share_a_space(shared, clip_folder):
     assert image.card.width == text.card.width == 1000
     assert image.card.revision == text.card.revision
     assert image.card.weights == "standin"
-    assert image.card.input == "224 px, fp32"
-    assert text.card.input == "77 tokens, fp32"
+    assert (image.card.input, image.card.precision) == ("224 px, mean of frames", "fp32")
+    assert text.card.input == "77 tokens"
     clips = photos(shared, ["Barbell_Squat_0", "Plank_0"])
     check_encoder(image, [*clips, *awkward_clips("image")[:3]])
     check_encoder(text, awkward_clips("text"))
