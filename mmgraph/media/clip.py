@@ -42,9 +42,13 @@ Clip = Frames | Sound | Words
 
 @dataclass(frozen=True)
 class Source:
-    """Where one clip is found: a file with a span, or a text that the catalogue carries. ``key`` is the item's id."""
+    """Where one clip is found: a file with a span, or a text that the catalogue carries. ``key`` is the item's id.
+
+    ``moving``: of an animated gif all pictures are meant, as of a video, not the first alone; so they are where a span is given.
+    """
 
     key: str
     path: Path | None = None
     span: Span = Span()
     text: str | None = None
+    moving: bool = False

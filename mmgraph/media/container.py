@@ -1,9 +1,10 @@
 """What a container (mp4, mkv, avi, …) holds, read from its packets without decoding any."""
 
+import array
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,19 @@ from mmgraph.types import Times
 av.logging.set_level(None)
 _LONGEST_S = 7 * 24 * 3600.0  # longer ones have damaged times, on which decord hangs
 _SHORTEST_S = 0.04  # a frame that states no duration, at 25 frames a second
+# FFmpeg also "plays" playlists, scripts and text art, which would open other files or addresses: these formats only.
+_FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,flv,asf,gif,mxf,nut,ivf,dv,rm,"
+    "ogg,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,wv,tta,ape"
+)
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+# What decord's FFmpeg of 2019 was found to read right; every other file is PyAV's.
+_ORDINARY_FORMATS = {"mov", "matroska", "avi"}
+_ORDINARY_CODECS = {"h264", "hevc", "mpeg4", "vp8", "vp9"}
+_ORDINARY_PIXELS = {"yuv420p", "yuvj420p"}
+_MOST_PIXELS = 2**25
+_COVER, _DEFAULT = av.stream.Disposition.attached_pic, av.stream.Disposition.default
+_UNTIMED = {"aac", "ac3", "eac3", "dts", "mp3", "amr", "tta", "ape"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,8 @@ class Timeline:
     """Times count from the container's first moment, ``start_s`` in its own clock.
 
     ``times_s`` of all frames in showing order, empty without a picture stream; ``end_s``: where the last stream ends.
+    ``picture``, ``sound``: numbers of the streams that are read, -1 for none. ``width``, ``height``: of a frame as it is stored.
+    ``ordinary``: decord reads such pictures right. ``seekable``: times are known after a seek.
     """
 
     times_s: Times
@@ -33,6 +49,12 @@ class Timeline:
     start_s: float
     rate_hz: int
     channels: int
+    picture: int = -1
+    sound: int = -1
+    width: int = 0
+    height: int = 0
+    ordinary: bool = False
+    seekable: bool = True
 
     @property
     def has_video(self) -> bool:
@@ -48,16 +70,21 @@ class Timeline:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """An open PyAV container; everything thrown inside becomes a MediaError."""
-    with guarded(path), av.open(str(path), metadata_errors="ignore") as container:
-        yield container
+    with guarded(path):
+        try:
+            container = av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
+        except av.InvalidDataError as error:
+            raise MediaError(f"cannot be decoded: {_why(path)}", given=path) from error
+        with container:
+            yield container
 
 
-def picture_stream(container: Any) -> Any:
-    """The first stream of moving pictures, or None; cover art is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    return None
+def _why(path: Path) -> str:
+    """Why a file cannot be opened, in words; an mp4 keeps its index, ``moov``, often at the end."""
+    with open(path, "rb") as file:
+        if file.read(12)[4:8] == b"ftyp":
+            return "its index is missing or damaged; it was probably cut short while it was copied or recorded"
+    return "it is of no format that is read here, or its beginning is damaged"
 
 
 def timeline(path: Path) -> Timeline:
@@ -70,51 +97,90 @@ def timeline(path: Path) -> Timeline:
 @functools.lru_cache(maxsize=8)
 def _timeline(path: Path, _size: int, _mtime_ns: int) -> Timeline:
     with opened(path) as container:
-        picture = picture_stream(container)
-        sound = next(iter(container.streams.audio), None)
-        streams = [stream for stream in (picture, sound) if stream is not None]
+        streams = [_Stream(stream) for stream in container.streams if _wanted(stream)]
         if not streams:
             raise MediaError("it holds neither moving pictures nor sound", given=path)
         start_s = (container.start_time or 0) / av.time_base
-        starts, ends = _packets(container, streams, start_s)
-        found = _joined(starts, ends, picture, sound, start_s)
+        _read_packets(container, streams, start_s)
+        found = _joined(container, streams, start_s)
         _check_whole(path, container, found)
         return found
 
 
-def _packets(container: Any, streams: list[Any], start_s: float) -> tuple[dict[int, list[float]], dict[int, float]]:
-    """Start times of each stream's packets and the end of its last, in seconds."""
-    starts: dict[int, list[float]] = {stream.index: [] for stream in streams}
-    ends = {stream.index: 0.0 for stream in streams}
+@dataclass
+class _Stream:
+    """A stream and what its packets say. ``starts_s`` of pictures only: sound has many packets, and needs their end alone."""
+
+    stream: Any
+    starts_s: "array.array[float]" = field(default_factory=lambda: array.array("d"))
+    end_s: float = 0.0
+    used: bool = False
+
+
+def _wanted(stream: Any) -> bool:
+    """Sound, and moving pictures: cover art is none."""
+    if stream.type == "audio":
+        return bool(stream.codec_context and stream.rate)
+    return stream.type == "video" and bool(stream.codec_context) and not stream.disposition & _COVER
+
+
+def _read_packets(container: Any, streams: list[_Stream], start_s: float) -> None:
+    by_index = {one.stream.index: (one, float(one.stream.time_base), one.stream.type == "video") for one in streams}
     try:
-        for packet in container.demux(streams):
-            if packet.pts is None or packet.is_discard:
+        for packet in container.demux([one.stream for one in streams]):
+            if packet.pts is None or packet.is_discard or not packet.size:
                 continue
-            index, base = packet.stream.index, float(packet.time_base)
+            one, base, is_picture = by_index[packet.stream.index]
             start = packet.pts * base - start_s
-            starts[index].append(start)
-            ends[index] = max(ends[index], start + (packet.duration or 0) * base)
+            one.used = True
+            one.end_s = max(one.end_s, start + (packet.duration or 0) * base)
+            if is_picture:
+                one.starts_s.append(start)
     except av.FFmpegError:
         pass  # cut short: what was read until here is judged below
-    return starts, ends
 
 
-def _joined(starts: dict[int, list[float]], ends: dict[int, float], picture: Any, sound: Any, start_s: float) -> Timeline:
-    times = np.unique(np.array(starts[picture.index] if picture is not None else [], dtype=np.float64))
-    rate = float(picture.average_rate or 0) if picture is not None else 0.0
+def _joined(container: Any, streams: list[_Stream], start_s: float) -> Timeline:
+    picture, sound = _chosen(streams, "video"), _chosen(streams, "audio")
+    times = np.unique(np.frombuffer(picture.starts_s)) if picture else np.zeros(0)
+    rate = float(picture.stream.average_rate or 0) if picture else 0.0
     gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     frame_s = gap or (1 / rate if rate else _SHORTEST_S)
-    picture_end = max(ends[picture.index], float(times[-1]) + frame_s) if len(times) else 0.0
-    heard = sound is not None and bool(starts[sound.index]) and sound.rate
+    picture_end = max(picture.end_s, float(times[-1]) + frame_s) if picture else 0.0
+    names = set(container.format.name.split(","))
     return Timeline(
         times_s=times,
         frame_s=frame_s,
         picture_end_s=picture_end,
-        end_s=max(picture_end, ends[sound.index] if heard else 0.0),
+        end_s=max(picture_end, sound.end_s if sound else 0.0),
         start_s=start_s,
-        rate_hz=int(sound.rate) if heard else 0,
-        channels=int(sound.channels) if heard else 0,
+        rate_hz=int(sound.stream.rate) if sound else 0,
+        channels=int(sound.stream.channels) if sound else 0,
+        picture=picture.stream.index if picture else -1,
+        sound=sound.stream.index if sound else -1,
+        width=picture.stream.width if picture else 0,
+        height=picture.stream.height if picture else 0,
+        ordinary=picture is not None and len(container.streams.video) == 1 and _ordinary(names, picture.stream),
+        seekable=not names & _UNTIMED,
     )
+
+
+def _chosen(streams: list[_Stream], kind: str) -> _Stream | None:
+    """Of the streams with anything in them the first that is marked as default, else the first."""
+    used = [one for one in streams if one.used and one.stream.type == kind]
+    return min(used, key=lambda one: (not one.stream.disposition & _DEFAULT, one.stream.index), default=None)
+
+
+def _ordinary(formats: set[str], stream: Any) -> bool:
+    """Whether decord may read it: see-through, deep, grey and very large pictures, and rarer codecs, it reads wrongly or not."""
+    small = stream.width * stream.height <= _MOST_PIXELS
+    known = bool(formats & _ORDINARY_FORMATS) and stream.codec_context.codec.name in _ORDINARY_CODECS
+    return known and small and stream.pix_fmt in _ORDINARY_PIXELS and not see_through(stream)
+
+
+def see_through(stream: Any) -> bool:
+    """Whether a stream of WebM carries a second picture that says where the first is see-through."""
+    return stream.metadata.get("alpha_mode") == "1"
 
 
 def _check_whole(path: Path, container: Any, found: Timeline) -> None:

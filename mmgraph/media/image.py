@@ -1,6 +1,7 @@
 """A still picture: upright by its EXIF, on white where it is see-through, RGB whatever it was."""
 
 import contextlib
+import struct
 import threading
 import warnings
 from collections.abc import Iterator
@@ -25,7 +26,8 @@ def read(path: Path, max_pixels: int) -> Frames:
         image.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))
         image.load()
         upright = _upright(image)
-        upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=2.0)
+        if max(upright.size) > LONGEST_SIDE:
+            upright.thumbnail((LONGEST_SIDE, LONGEST_SIDE), reducing_gap=2.0)
         return Frames(np.asarray(_rgb(upright), dtype=np.uint8)[None])
 
 
@@ -50,10 +52,10 @@ def _own_limit() -> Iterator[None]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError, ZeroDivisionError):
-        return image.copy()  # EXIF that cannot be read turns nothing
+    """In place where nothing turns: a copy of a large picture is many megabytes."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, SyntaxError, ZeroDivisionError, struct.error):
+        ImageOps.exif_transpose(image, in_place=True)  # EXIF that cannot be read turns nothing
+    return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:

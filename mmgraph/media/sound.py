@@ -1,7 +1,9 @@
 """Sound of a file or of a stretch of it at its own rate: soundfile, and PyAV for what soundfile cannot read."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -9,12 +11,16 @@ import soundfile
 
 from mmgraph.errors import MediaError
 from mmgraph.media.clip import Sound, Span
-from mmgraph.media.container import opened, timeline
+from mmgraph.media.container import Timeline, opened, timeline
 from mmgraph.media.guard import guarded
 from mmgraph.types import Floats
 
 _log = logging.getLogger(__name__)
 _PREROLL_S = 0.2  # AAC and Opus need the packets before the first wanted sample
+_JITTER_S = 0.004  # between where a piece is put by its time and where the one before ends: no gap
+_RATES_HZ = range(1_000, 1_000_000)
+_MOST_CHANNELS = 64
+_MOST_SAMPLES = 2**28
 
 
 def read(path: Path, span: Span, max_s: float, *, plain: bool) -> Sound | None:
@@ -35,7 +41,8 @@ def read(path: Path, span: Span, max_s: float, *, plain: bool) -> Sound | None:
         if span == Span():
             raise MediaError("its sound is empty", given=path)
         return None
-    return Sound(np.ascontiguousarray(np.clip(samples, -1.0, 1.0), dtype=np.float32), rate)
+    samples = np.ascontiguousarray(samples, dtype=np.float32)
+    return Sound(np.clip(samples, -1.0, 1.0, out=samples), rate)
 
 
 def length(path: Path, *, plain: bool) -> tuple[float, int, int] | None:
@@ -43,7 +50,8 @@ def length(path: Path, *, plain: bool) -> tuple[float, int, int] | None:
     if plain:
         try:
             with soundfile.SoundFile(path) as file:
-                _check_whole(path)
+                _check_size(path, file.samplerate, file.channels, 0.0)
+                _check_whole(path, file.frames / file.samplerate)
                 return file.frames / file.samplerate, file.samplerate, file.channels
         except soundfile.LibsndfileError as error:
             _log.debug("soundfile cannot open %s: %s", path, error)
@@ -58,6 +66,7 @@ def _by_soundfile(path: Path, start_s: float, end_s: float) -> tuple[Floats, int
                 rate: int = file.samplerate
                 start = min(round(start_s * rate), file.frames)
                 stop = min(file.frames, round(end_s * rate)) if np.isfinite(end_s) else file.frames
+                _check_size(path, rate, file.channels, (stop - start) / rate)
                 file.seek(start)
                 samples: Floats = file.read(max(0, stop - start), dtype="float32", always_2d=True).T
                 if samples.shape[1] < 0.9 * (stop - start):
@@ -68,14 +77,30 @@ def _by_soundfile(path: Path, start_s: float, end_s: float) -> tuple[Floats, int
             return None
 
 
-def _check_whole(path: Path) -> None:
-    """A RIFF file states its size; soundfile reads one that was cut short without a word."""
+def _check_size(path: Path, rate_hz: int, channels: int, duration_s: float) -> None:
+    """A header may state anything; raises MediaError before memory is asked for."""
+    if rate_hz not in _RATES_HZ or not 0 < channels <= _MOST_CHANNELS:
+        raise MediaError(f"its header is damaged: {channels} channels at {rate_hz} Hz", given=path)
+    if duration_s * rate_hz * channels > _MOST_SAMPLES:
+        todo = "lower media.max_sound_s"
+        raise MediaError(
+            f"{duration_s:.0f} s of {channels} channels at {rate_hz} Hz take too much memory", given=path, todo=todo
+        )
+
+
+def _check_whole(path: Path, stated_s: float) -> None:
+    """A file states its length, and soundfile believes it: raises MediaError where much less is there."""
     with open(path, "rb") as file:
         head = file.read(8)
+    if head[:4] != b"RIFF":
+        held_s = timeline(path).end_s
+        if held_s < 0.9 * stated_s - 0.1:
+            raise MediaError(f"cut short: it states {stated_s:.1f} s and holds {held_s:.1f} s", given=path)
+        return
     stated = int.from_bytes(head[4:8], "little") + 8
     size = path.stat().st_size
     streamed = stated in (8, 2**32 - 1 + 8)  # written without knowing the length
-    if head[:4] == b"RIFF" and not streamed and size < 0.9 * stated:
+    if not streamed and size < 0.9 * stated:
         raise MediaError(f"cut short: it states {stated} bytes and holds {size}", given=path)
 
 
@@ -83,33 +108,82 @@ def _by_av(path: Path, start_s: float, end_s: float) -> tuple[Floats, int] | Non
     line = timeline(path)
     if not line.has_sound:
         return None
-    parts: list[Floats] = []
-    first_s: float | None = None
+    _check_size(path, line.rate_hz, line.channels, end_s - start_s)
+    seek = line.seekable and start_s > _PREROLL_S
+    track, behind = _track(path, line, start_s, end_s, seek=seek)
+    if seek and behind:
+        track, _ = _track(path, line, start_s, end_s, seek=False)
+    if track is None:
+        raise MediaError("no sound could be decoded", given=path)
+    return track.samples(), track.rate_hz
+
+
+def _track(path: Path, line: Timeline, start_s: float, end_s: float, *, seek: bool) -> "tuple[_Track | None, bool]":
+    """The sound of start_s..end_s, None where nothing can be decoded; whether the first of it came too late (a seek too far)."""
+    track: _Track | None = None
+    earliest = np.inf
     with opened(path) as container:
-        stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
-        if start_s > _PREROLL_S:
+        stream = container.streams[line.sound]
+        stream.codec_context.thread_count = 1
+        if seek:
             target = start_s - _PREROLL_S + line.start_s
             container.seek(int(target / stream.time_base), stream=stream, backward=True)
-        for frame in container.decode(stream):
-            time = float(frame.time) - line.start_s if frame.time is not None else (first_s or 0.0)
-            if time >= end_s:
+        for frame in _heard(container, stream):
+            time = None if frame.time is None else float(frame.time) - line.start_s
+            track = track or _Track(frame, start_s, end_s)
+            earliest = min(earliest, track.add(frame, time))
+            if track.full:
                 break
-            if time + frame.samples / frame.sample_rate <= start_s:
-                continue
-            first_s = time if first_s is None else first_s
-            parts += [piece.to_ndarray() for piece in resampler.resample(frame)]
-        rate = int(stream.rate)
-    return _cut(parts, first_s or 0.0, start_s, end_s, rate), rate
+    return track, earliest > start_s
 
 
-def _cut(parts: list[Floats], first_s: float, start_s: float, end_s: float, rate: int) -> Floats:
-    """Join decoded pieces that begin at ``first_s`` and keep start_s..end_s; silence where the track starts later."""
-    if not parts:
-        return np.zeros((1, 0), np.float32)
-    samples = np.concatenate(parts, axis=1)
-    offset = round((start_s - first_s) * rate)
-    if offset < 0:
-        samples = np.pad(samples, ((0, 0), (-offset, 0)))
-    samples = samples[:, max(0, offset) :]
-    return samples[:, : round((end_s - start_s) * rate)] if np.isfinite(end_s) else samples
+def _heard(container: Any, stream: Any) -> Iterator[Any]:
+    """All frames of sound from here on; damaged packets are left out."""
+    for packet in container.demux(stream):
+        try:
+            decoded = stream.codec_context.decode(packet if packet.size else None)
+        except (av.InvalidDataError, av.EOFError):
+            continue
+        yield from decoded
+
+
+class _Track:
+    """Decoded pieces, each put where its own time says; silence where there is none."""
+
+    def __init__(self, frame: Any, start_s: float, end_s: float) -> None:
+        self.rate_hz = int(frame.sample_rate)
+        self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=frame.sample_rate)
+        self._start_s, self._end_s, self._next_s = start_s, end_s, 0.0
+        self._parts: list[Floats] = []
+        self._channels, self._count = len(frame.layout.channels), 0
+
+    @property
+    def full(self) -> bool:
+        """Whether what is decoded now lies behind the end."""
+        return self._next_s >= self._end_s
+
+    def add(self, frame: Any, time_s: float | None) -> float:
+        """Take what of a frame lies within; gives its time."""
+        begun = self._next_s if time_s is None else time_s
+        self._next_s = begun + frame.samples / self.rate_hz
+        if self._next_s <= self._start_s or begun >= self._end_s:
+            return begun
+        for piece in self._resampler.resample(frame):
+            self._place(piece.to_ndarray(), round((begun - self._start_s) * self.rate_hz))
+        return begun
+
+    def _place(self, samples: Floats, at: int) -> None:
+        if abs(at - self._count) <= _JITTER_S * self.rate_hz and self._count:
+            at = self._count  # containers round times to milliseconds
+        if at > self._count:
+            self._parts.append(np.zeros((self._channels, at - self._count), np.float32))
+            self._count = at
+        samples = samples[:, self._count - at :]
+        if np.isfinite(self._end_s):
+            samples = samples[:, : max(0, round((self._end_s - self._start_s) * self.rate_hz) - self._count)]
+        self._parts.append(samples)
+        self._count += samples.shape[1]
+
+    def samples(self) -> Floats:
+        """Float32 [channels, n]."""
+        return np.concatenate([np.zeros((self._channels, 0), np.float32), *self._parts], axis=1)

@@ -7,12 +7,14 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mmgraph.errors import MediaError
 from mmgraph.media.clip import Words
 from mmgraph.media.guard import check_file, guarded
 
 LONGEST_BYTES = 32 * 2**20
+_LONGEST_JSON = 8 * 2**20
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -21,7 +23,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-_MOMENT = r"((?:\d+\s?:\s?)?\d{1,2}\s?:\s?\d{1,2}(?:[.,]\d{1,9})?)"
+_MOMENT = r"((?:\d{1,4}\s?:\s?)?\d{1,2}\s?:\s?\d{1,2}(?:[.,]\d{1,9})?)"
 _CUE = re.compile(rf"{_MOMENT}\s*-{{1,2}}>\s*{_MOMENT}")
 _TAGS = re.compile(r"<[^<>]*>|\{\\[^{}]*\}")
 
@@ -34,7 +36,7 @@ def read(path: Path) -> Words:
         if suffix in (".srt", ".vtt") or text.startswith("WEBVTT"):
             text = spoken(text)
         elif suffix == ".json":
-            text = "\n".join(strings(json.loads(text)))
+            text = "\n".join(strings(_parsed(text, path)))
     return plain(text, path)
 
 
@@ -45,6 +47,12 @@ def written(path: Path) -> str:
         if path.stat().st_size > LONGEST_BYTES:
             raise MediaError(f"a text of more than {LONGEST_BYTES // 2**20} MB", given=path)
         return characters(path.read_bytes(), path)
+
+
+def _parsed(text: str, path: Path) -> Any:
+    if len(text) > _LONGEST_JSON:  # brackets take 60 times their size once they are lists
+        raise MediaError(f"JSON of more than {_LONGEST_JSON // 2**20} MB", given=path, todo="keep its text alone, as .txt")
+    return json.loads(text)
 
 
 def plain(text: str, given: object) -> Words:

@@ -5,11 +5,12 @@ import pytest
 from media_made import grey, turn, write_video
 
 from mmgraph.errors import MediaError
-from mmgraph.media import container, video
+from mmgraph.media import container, pictures, video
 from mmgraph.media.clip import Frames, Source, Span
 from mmgraph.media.container import timeline
 from mmgraph.media.decode import decode, probe
-from mmgraph.media.video import Video, fitted, nearest
+from mmgraph.media.pictures import fitted
+from mmgraph.media.video import Video, nearest
 from mmgraph.settings import MediaSettings
 
 SETTINGS = MediaSettings()
@@ -105,8 +106,8 @@ def test_pyav_finds_frames_where_a_seek_lands_behind_them(made, name, monkeypatc
 
 def test_frames_far_from_each_other(made, monkeypatch):
     monkeypatch.setattr(video, "_decord_reader", lambda *_: None)
-    monkeypatch.setattr(video, "_FAR_S", 0.2)
-    monkeypatch.setattr(video, "_REORDERED", 2)
+    monkeypatch.setattr(pictures, "_FAR_S", 0.2)
+    monkeypatch.setattr(pictures, "_REORDERED", 2)
     frames = Video(made / "plain.mp4").at(np.array([0.0, 0.8, 0.84, 1.96]))
     assert shown(frames) == [0, 20, 21, 49]
 
