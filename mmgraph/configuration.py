@@ -241,7 +241,8 @@ def _check_components(settings: Settings) -> None:
             registry.check("encoder", encoder, f"encoders.{modality}[{i}]")
     for i, edge in enumerate(settings.graph.edges):
         registry.check("edge builder", edge, f"graph.edges[{i}]")
-    registry.check("layer", settings.model.layer, "model.layer")
+    if settings.model.layer != "none":
+        registry.check("layer", settings.model.layer, "model.layer")
     for i, task in enumerate(settings.tasks):
         registry.check("task", task, f"tasks[{i}]")
         _check_task(task, f"tasks[{i}]")

@@ -37,14 +37,17 @@ class RunSettings(Section, frozen=True):
 
 
 class SegmentSettings(Section, frozen=True):
-    """How videos are cut. method: ``shots`` (PySceneDetect), ``windows`` of max_s, or ``none`` (a video stays whole).
+    """How items of kind ``video`` are cut. method: ``shots`` (at cuts and fades), ``windows`` of max_s, ``subtitles`` (by the cues
+    of the .srt or .vtt beside a video or the track inside it, which become the segments' text), ``none`` (a video stays whole).
 
-    min_s, max_s: shortest and longest segment in seconds; threshold: PySceneDetect's adaptive content threshold.
+    min_s, max_s: shortest and longest segment in seconds; max_s always holds, min_s gives way where both cannot. overlap_s: of
+    each window with the next. threshold: change of colour and brightness, 0 to 255, from which on two frames are a cut.
     """
 
-    method: Literal["shots", "windows", "none"] = "shots"
+    method: Literal["shots", "windows", "subtitles", "none"] = "shots"
     min_s: Above0 = 2.0
     max_s: Above0 = 10.0
+    overlap_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     threshold: float = 27.0
 
 
@@ -161,14 +164,21 @@ class AdaptationSettings(Section, frozen=True):
 
 
 class ModelSettings(Section, frozen=True):
-    """width: of every node vector; layer: the message passing, depth times; fusion: how modalities are joined.
+    """width: of every node vector; layer: the message passing, depth times, or ``none``; fusion: how modalities are joined.
+
+    residual: add what a layer was given to what it gives; norm: of what a layer gives; jumping: how the layers' vectors become one:
+    ``first_last`` and ``concat`` (of all) by a linear map a kind, ``last``, ``mean`` of all; ``auto`` is ``first_last``, and ``mean``
+    for layers without weights.
 
     dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
     """
 
     width: Positive = 128
     layer: ComponentLike = "sage"
-    depth: Positive = 2
+    depth: Natural = 2
+    residual: bool = True
+    norm: Literal["layer", "batch", "none"] = "layer"
+    jumping: Literal["auto", "first_last", "last", "concat", "mean"] = "auto"
     fusion: Literal["gated", "mean"] = "gated"
     dropout: Share = 0.3
     modality_dropout: Share = 0.2
@@ -178,6 +188,11 @@ class ModelSettings(Section, frozen=True):
     learning_rate: Above0 = 3e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
     patience: Natural = 30
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are: none where ``layer`` is ``none``."""
+        return 0 if normal(self.layer).class_path == "none" else self.depth
 
 
 class EvaluateSettings(Section, frozen=True):

@@ -45,17 +45,17 @@ class GraphData(lightning.LightningDataModule):
         self._settings = settings
         self.batches: FullGraphBatches | NeighbourBatches
         if chosen_mode(graph, settings) == "full":
-            self.batches = FullGraphBatches(graph, settings.depth, links, labels, supervise, seed)
+            self.batches = FullGraphBatches(graph, settings.layers, links, labels, supervise, seed)
         else:
             batch = settings.batches
-            if len(batch.fanouts) != settings.depth:
+            if len(batch.fanouts) != settings.layers:
                 raise SettingsError(
                     "model.batches.fanouts needs one number a layer",
-                    given=f"{len(batch.fanouts)} numbers for depth {settings.depth}",
+                    given=f"{len(batch.fanouts)} numbers for depth {settings.layers}",
                     todo="give as many fanouts as model.depth",
                 )
             self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed)
-        self.whole = whole_batch(graph, settings.depth)
+        self.whole = whole_batch(graph, settings.layers)
         self._moved: tuple[Inputs, Inputs] | None = None
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -1,9 +1,12 @@
 """Inputs, then message passing: items -> embeddings."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from mmgraph import registry
+from mmgraph.encode.tuning import Top
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Layer, named
 from mmgraph.model.inputs import GraphInput
@@ -11,30 +14,58 @@ from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
 from mmgraph.types import Relation
 
+_NORMS = {"layer": nn.LayerNorm, "batch": nn.BatchNorm1d, "none": nn.Identity}
+Rows = dict[str, Tensor]
+
 
 class Network(nn.Module):
-    """``depth`` layers over the relations and their reverses, each with norm, activation, dropout and a residual.
+    """Layers over the relations and their reverses, each with norm, activation, dropout and a residual.
 
-    The output is the last layer's and the input's vector joined by a linear map a kind (jumping knowledge, Xu et al. 2018,
-    arXiv 1806.03536), so that what an item itself looks like is never lost among its neighbours.
+    What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
+    input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
+    that are ``linear`` are left as they are; without layers the inputs are the embeddings.
     """
 
-    def __init__(self, graph: Graph, relations: list[Relation], settings: ModelSettings) -> None:
+    def __init__(
+        self, graph: Graph, relations: list[Relation], settings: ModelSettings, tops: Mapping[str, Top] | None = None
+    ) -> None:
         super().__init__()
-        kinds, width = list(graph.ids), settings.width
-        self.inputs = GraphInput(graph, settings)
-        made = (registry.create("layer", settings.layer, relations, kinds, width) for _ in range(settings.depth))
+        kinds, width, depth = list(graph.ids), settings.width, settings.layers
+        self.inputs = GraphInput(graph, settings, tops)
+        made = (registry.create("layer", settings.layer, relations, kinds, width) for _ in range(depth))
         self.layers: list[Layer] = nn.ModuleList(made)  # type: ignore[assignment]
-        norms = (nn.ModuleDict({named(k): nn.LayerNorm(width) for k in kinds}) for _ in range(settings.depth))
+        self.linear = not depth or self.layers[0].linear
+        norm = _NORMS["none" if self.linear else settings.norm]
+        norms = (nn.ModuleDict({named(kind): norm(width) for kind in kinds}) for _ in range(depth))
         self.norms: list[nn.ModuleDict] = nn.ModuleList(norms)  # type: ignore[assignment]
-        self.joined = nn.ModuleDict({named(kind): nn.Linear(2 * width, width) for kind in kinds})
-        self.dropout = nn.Dropout(settings.dropout)
+        self.residual = settings.residual and not self.linear
+        self.jumping = ("mean" if self.linear else "first_last") if settings.jumping == "auto" else settings.jumping
+        wide = {"first_last": 2 * width, "concat": (depth + 1) * width}.get(self.jumping, 0)
+        self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
+        self.dropout = nn.Dropout(0.0 if self.linear else settings.dropout)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batch: Batch) -> Rows:
         """Kind -> [output items, width]."""
-        first = {kind: torch.relu(rows) for kind, rows in self.inputs(batch.inputs).items()}
-        rows = first
+        rows = self.inputs(batch.inputs)
+        if not self.linear:
+            rows = {kind: torch.relu(x) for kind, x in rows.items()}
+        every = [rows]
         for layer, norms, block in zip(self.layers, self.norms, batch.blocks, strict=True):
             heard = layer({kind: self.dropout(x) for kind, x in rows.items()}, block)
-            rows = {kind: rows[kind][: len(x)] + torch.relu(norms[named(kind)](x)) for kind, x in heard.items()}
-        return {kind: self.joined[named(kind)](torch.cat([first[kind][: len(x)], x], 1)) for kind, x in rows.items()}
+            rows = {kind: self._next(rows[kind], norms[named(kind)](x)) for kind, x in heard.items()}
+            every.append(rows)
+        return {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
+
+    def _next(self, before: Tensor, heard: Tensor) -> Tensor:
+        if self.linear:
+            return heard
+        active = torch.relu(heard)
+        return before[: len(heard)] + active if self.residual else active
+
+    def _joined(self, kind: str, every: list[Tensor]) -> Tensor:
+        if len(every) == 1 or self.jumping == "last":
+            return every[-1]
+        if self.jumping == "mean":
+            return torch.stack(every).mean(0)
+        chosen = every if self.jumping == "concat" else [every[0], every[-1]]
+        return self.joined[named(kind)](torch.cat(chosen, 1))
