@@ -6,7 +6,7 @@ import numpy as np
 import scipy.fft
 
 from mmgraph.encode.contract import Encoder, EncoderCard
-from mmgraph.media.clip import Clip
+from mmgraph.media.clip import Clip, Sound
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders.clips import mono, sounds_of
 
@@ -14,6 +14,7 @@ _VERSION = "2"
 _RATE_HZ, _FFT, _HOP, _MELS, _CEPSTRA = 22_050, 1024, 512, 64, 20
 _CHROMA_FFT, _CHROMA_HOP = 8192, 4096
 _LONGEST_S = 600
+_LOUDEST = 1e3  # a file of floats may hold anything; powers of it must stay finite
 _BEATS_PER_MINUTE = np.geomspace(40, 200, 33)
 _SHAPE = 8
 # Krumhansl & Kessler 1982: how well each pitch class fits a major and a minor key.
@@ -58,8 +59,15 @@ class SoundStatistics(Encoder):
             paper="Davis & Mermelstein 1980, 10.1109/TASSP.1980.1163420; Bello et al. 2005, 10.1109/TSA.2005.851998",
         )
 
+    def prepare(self, clip: Clip) -> Clip:
+        """One channel at 22,050 Hz, its first ten minutes."""
+        sound = sounds_of([clip])[0]
+        if sound.rate_hz == _RATE_HZ and len(sound.samples) == 1 and sound.samples.shape[1] <= _LONGEST_S * _RATE_HZ:
+            return sound
+        return Sound(mono(sound, _RATE_HZ)[None, : _LONGEST_S * _RATE_HZ], _RATE_HZ)
+
     def _encode(self, clips: Sequence[Clip]) -> Floats:
-        return np.stack([_describe(mono(sound, _RATE_HZ)[: _LONGEST_S * _RATE_HZ]) for sound in sounds_of(clips)])
+        return np.stack([_describe(np.clip(sound.samples[0], -_LOUDEST, _LOUDEST)) for sound in sounds_of(clips)])
 
 
 def _describe(samples: Floats) -> Floats:

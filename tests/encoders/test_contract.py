@@ -21,7 +21,7 @@ WEIGHT_FREE = ("hashed_ngrams", "image_statistics", "sound_statistics")
 
 
 def test_all_are_found():
-    assert len(ENCODERS) == 10
+    assert len(ENCODERS) >= 14
     assert set(WEIGHT_FREE) < set(ENCODERS)
 
 
@@ -70,7 +70,7 @@ for name, answer in answers.items():
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     answers = dict(line.split(" | ") for line in done.stdout.splitlines())
-    assert len(answers) == 7
+    assert len(answers) >= 11
     assert answers["clap"].startswith(
         "laion/clap-htsat-unfused is not in nowhere/hub and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set)"
     )
