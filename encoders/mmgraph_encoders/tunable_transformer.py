@@ -1,6 +1,8 @@
 """Transformers cut before their last blocks: what enters these, and a copy of them that may be trained."""
 
 import copy
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -72,7 +74,9 @@ class TextTop(Top):
         mask = None
         if not bool(there.all()):
             heard = there | (torch.arange(hidden.shape[1], device=hidden.device) == 0)  # a softmax needs one
-            mask = torch.zeros(heard.shape, device=hidden.device).masked_fill(~heard, torch.finfo(torch.float32).min)[:, None, None]
+            mask = torch.zeros(heard.shape, device=hidden.device).masked_fill(~heard, torch.finfo(torch.float32).min)[
+                :, None, None
+            ]
         hidden = through(self.blocks, hidden, mask).float()
         vectors = _pooled(hidden, there, self.pooling)
         return nn.functional.normalize(vectors, dim=1) if self.normalise else vectors
@@ -109,7 +113,7 @@ class FrameTop(Top):
         each = hidden[:, : frames * self.tokens].reshape(len(hidden) * frames, self.tokens, -1)
         of_frames = self.tail(through(self.blocks, each[there], None)).float()
         every = of_frames.new_zeros(len(each), of_frames.shape[1]).index_copy(0, there, of_frames)
-        total = every.unflatten(0, (len(hidden), frames)).sum(1)
+        total = every.reshape(len(hidden), frames, -1).sum(1)
         return nn.functional.normalize(total / (counts[:, None] // self.tokens).clamp(min=1), dim=1)
 
 
@@ -132,7 +136,7 @@ class TunableText(Tunable):
         for first in range(0, len(texts), _AT_ONCE):
             tokens = self._tokenize(texts[first : first + _AT_ONCE])
             with torch.inference_mode():
-                hidden = handed(self._first, lambda tokens=tokens: self._network(**tokens)).float().cpu().numpy()
+                hidden = handed(self._first, functools.partial(self._network, **tokens)).float().cpu().numpy()
             counts = tokens["attention_mask"].sum(1).tolist()
             found += [np.array(one[:count]) for one, count in zip(hidden, counts, strict=True)]
         return found
@@ -155,13 +159,13 @@ class TunableFrames(Tunable):
         for first in range(0, len(every), _AT_ONCE):
             some = every[first : first + _AT_ONCE]
             with torch.inference_mode():
-                hidden = handed(self._block, lambda some=some: self._run(some))
+                hidden = handed(self._block, functools.partial(self._run, some))
             if hidden.ndim != 3 or hidden.shape[1] != self.tokens:
                 raise EncoderError("frames of different sizes have different tokens", todo="use method: adapter")
             parts.append(hidden.float().cpu().numpy())
         starts = np.cumsum([0, *(len(some) for some in pixels)])
         joined = np.concatenate(parts)
-        return [joined[a:b].reshape(-1, joined.shape[2]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        return [joined[a:b].reshape(-1, joined.shape[2]) for a, b in itertools.pairwise(starts)]
 
 
 def cut_text(

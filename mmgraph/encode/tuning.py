@@ -39,11 +39,13 @@ class Top(nn.Module, abc.ABC):
         """The vectors that the whole encoder gives; padding beyond the longest of these rows is not computed."""
         counts = self.counts(stored)
         longest = max(int(counts.max()), 1) if len(stored) else 1
-        hidden = stored[:, 1 : 1 + longest * self.hidden].unflatten(1, (longest, self.hidden))
+        hidden = stored[:, 1 : 1 + longest * self.hidden].reshape(len(stored), longest, self.hidden)
         return self.vectors(hidden, counts)
 
     @abc.abstractmethod
-    def vectors(self, hidden: Float[Tensor, "items tokens hidden"], counts: Int[Tensor, "items"]) -> Float[Tensor, "items width"]:
+    def vectors(
+        self, hidden: Float[Tensor, "items tokens hidden"], counts: Int[Tensor, "items"]
+    ) -> Float[Tensor, "items width"]:
         """Blocks, pooling, projection; tokens from ``counts`` on are padding and may not be heard."""
 
     def floats_kept(self) -> int:

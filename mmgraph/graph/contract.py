@@ -14,12 +14,14 @@ from mmgraph.types import Bools, Floats, Ints, Relation, Times
 @dataclass(frozen=True)
 class Features:
     """One modality of one kind: ``vectors`` float32 [items, width] (may be memory-mapped; rows without are zero and masked),
-    ``present`` bool [items].
+    ``present`` bool [items]. activations: float32 [items, stored], what enters the encoder's last blocks where these are
+    trained; only the network reads them, all others the vectors.
     """
 
     vectors: Floats
     present: Bools
     encoder: str = "given"
+    activations: Floats | None = None
 
 
 @dataclass(frozen=True)

@@ -1,41 +1,20 @@
 """Features of several modalities, or an id, -> one vector an item."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from mmgraph.graph.contract import Features, Graph
+from mmgraph.encode.tuning import Top
+from mmgraph.graph.contract import Graph
+from mmgraph.model.adapters.contract import Adaptation
+from mmgraph.model.adapters.make import adaptations
 from mmgraph.model.contract import named
+from mmgraph.model.moments import Moments
 from mmgraph.sample.batch import Inputs, ModalityInput
 from mmgraph.settings import ModelSettings
-
-_ROWS_AT_ONCE = 65_536
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and standard deviation of each component over the items that have the modality, float32 [width]."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    @classmethod
-    def of(cls, features: Features) -> "Moments":
-        """Read in blocks: memory stays bounded on memory-mapped vectors."""
-        rows = np.flatnonzero(features.present)
-        total = np.zeros(features.vectors.shape[1])
-        squares = np.zeros_like(total)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            block = np.asarray(features.vectors[rows[start : start + _ROWS_AT_ONCE]], np.float64)
-            total += block.sum(0)
-            squares += (block**2).sum(0)
-        mean = total / max(len(rows), 1)
-        deviation = np.sqrt(np.maximum(squares / max(len(rows), 1) - mean**2, 0))
-        return cls(torch.tensor(mean, dtype=torch.float32), torch.tensor(deviation, dtype=torch.float32))
 
 
 class _Modality(nn.Module):
@@ -106,19 +85,35 @@ class KindInput(nn.Module):
 
 
 class GraphInput(nn.Module):
-    """Items of all kinds -> kind -> [items, width]."""
+    """Items of all kinds -> kind -> [items, width].
 
-    def __init__(self, graph: Graph, settings: ModelSettings) -> None:
+    tops: modality -> what of its encoder may be trained. A modality that is adapted passes through its adaptation first; then
+    it is standardised by the moments of the stored vectors, as one that is frozen.
+    """
+
+    def __init__(self, graph: Graph, settings: ModelSettings, tops: Mapping[str, Top] | None = None) -> None:
         super().__init__()
         self.kinds = nn.ModuleDict()
         for kind in graph.ids:
             moments = {m: Moments.of(f) for m, f in graph.features_of(kind).items() if f.present.any()}
             wanted = settings.id_embedding == "all" or (settings.id_embedding == "auto" and not moments)
             self.kinds[named(kind)] = KindInput(moments, graph.count(kind) if wanted else 0, settings)
+        made = adaptations(graph, settings.adaptation, tops or {}, torch.initial_seed())
+        self.adapted = nn.ModuleDict({named(one.name): one.adaptation for one in made})
+        self.name_of = {key: named(one.name) for one in made for key in one.keys}
 
     def forward(self, inputs: Inputs) -> dict[str, Tensor]:
         """See KindInput."""
+        features = {key: self._adapted(key, one) for key, one in inputs.features.items()}
         return {
-            kind: self.kinds[named(kind)](items, {m: f for (k, m), f in inputs.features.items() if k == kind})
+            kind: self.kinds[named(kind)](items, {m: f for (k, m), f in features.items() if k == kind})
             for kind, items in inputs.items.items()
         }
+
+    def adaptations(self) -> dict[str, Adaptation]:
+        """What is trained of encoders or on top of them, by name."""
+        return {name: one for name, one in self.adapted.items() if isinstance(one, Adaptation)}
+
+    def _adapted(self, key: tuple[str, str], given: ModalityInput) -> ModalityInput:
+        name = self.name_of.get(key)
+        return given if name is None else replace(given, vectors=self.adapted[name](given))

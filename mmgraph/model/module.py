@@ -44,16 +44,22 @@ class GraphModule(lightning.LightningModule):
             self.log("valid/score", sum(first) / len(first), batch_size=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases, norms and ids."""
-        decayed: list[nn.Parameter] = []
-        free: list[nn.Parameter] = []
+        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases, norms and ids; encoders at rates of their own."""
+        rate = self._settings.learning_rate
+        adapted = list(self.network.inputs.adaptations().values())
+        rates = {id(p): one.learning_rate or rate for one in adapted for p in one.parameters()}
+        groups: dict[tuple[float, bool], list[nn.Parameter]] = {(rate, True): [], (rate, False): []}
         for name, parameter in self.named_parameters():
-            (decayed if parameter.ndim > 1 and ".ids." not in name else free).append(parameter)
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": self._settings.weight_decay},
-            {"params": free, "weight_decay": 0.0},
+            if parameter.requires_grad:
+                decayed = parameter.ndim > 1 and ".ids." not in name
+                groups.setdefault((rates.get(id(parameter), rate), decayed), []).append(parameter)
+        decay = self._settings.weight_decay
+        given: list[dict[str, Any]] = [
+            {"params": parameters, "lr": one, "weight_decay": decay * decayed}
+            for (one, decayed), parameters in groups.items()
+            if parameters
         ]
-        return torch.optim.AdamW([g for g in groups if g["params"]], lr=self._settings.learning_rate)
+        return torch.optim.AdamW(given, lr=rate)
 
     @property
     def all_heads(self) -> list[Head]:

@@ -4,7 +4,7 @@ import copy
 import inspect
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch import Tensor
 
 from mmgraph import registry
+from mmgraph.encode.tuning import Top
 from mmgraph.errors import RunError, SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.callbacks import Curves, EpochBar
@@ -50,10 +51,12 @@ class Trained:
     curves: list[tuple[int, str, float]]
 
 
-def build(graph: Graph, heads: Sequence[Head], settings: ModelSettings, seed: int) -> GraphModule:
-    """The untrained module; the same seed gives the same weights."""
+def build(
+    graph: Graph, heads: Sequence[Head], settings: ModelSettings, seed: int, tops: Mapping[str, Top] | None = None
+) -> GraphModule:
+    """The untrained module; the same seed gives the same weights. tops: modality -> what of its encoder may be trained."""
     relations: list[Relation] = [r for one in graph.edges for r in (one, one.reverse)]
-    return GraphModule(Network(graph, relations, settings), heads, settings, seed)
+    return GraphModule(Network(graph, relations, settings, tops), heads, settings, seed)
 
 
 def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder: Path, settings: ModelSettings) -> Trained:

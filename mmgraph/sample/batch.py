@@ -25,14 +25,18 @@ class Block:
 
 @dataclass(frozen=True)
 class ModalityInput:
-    """One modality of the items of one kind: rows without it are masked by ``present``."""
+    """One modality of the items of one kind: rows without it are masked by ``present``.
+
+    activations: what an encoder that is trained starts from; they stay on the CPU, as they may be larger than a GPU.
+    """
 
     vectors: Float[Tensor, "items width"]
     present: Bool[Tensor, "items"]
+    activations: Float[Tensor, "items stored"] | None = None
 
     def to(self, device: torch.device) -> "ModalityInput":
         """A copy on a device."""
-        return ModalityInput(self.vectors.to(device), self.present.to(device))
+        return ModalityInput(self.vectors.to(device), self.present.to(device), self.activations)
 
 
 @dataclass(frozen=True)

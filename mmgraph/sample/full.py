@@ -15,9 +15,13 @@ from mmgraph.types import Ints, Relation
 
 
 def whole_inputs(graph: Graph) -> Inputs:
-    """All items with all their features; memory-mapped vectors are read on use."""
+    """All items with all their features; memory-mapped vectors are read on use, activations are not copied."""
     features = {
-        key: ModalityInput(torch.from_numpy(np.array(f.vectors, np.float32)), torch.from_numpy(f.present.copy()))
+        key: ModalityInput(
+            torch.from_numpy(np.array(f.vectors, np.float32)),
+            torch.from_numpy(f.present.copy()),
+            None if f.activations is None else torch.from_numpy(f.activations),
+        )
         for key, f in graph.features.items()
         if f.present.any()
     }

@@ -122,7 +122,8 @@ class NeighbourBatches(IterableDataset[Batch]):
             if kind in items and f.present.any():
                 rows = items[kind].numpy()
                 vectors = torch.from_numpy(np.ascontiguousarray(f.vectors[rows], np.float32))
-                features[kind, modality] = ModalityInput(vectors, torch.from_numpy(f.present[rows]))
+                activations = None if f.activations is None else torch.from_numpy(f.activations[rows])
+                features[kind, modality] = ModalityInput(vectors, torch.from_numpy(f.present[rows]), activations)
         return Inputs({kind: ids.clone() for kind, ids in items.items()}, features)
 
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from mmgraph.graph.contract import Features, Graph
-from mmgraph.model.inputs import GraphInput, Moments
+from mmgraph.model.inputs import GraphInput
+from mmgraph.model.moments import Moments
 from mmgraph.sample.full import whole_inputs
 from mmgraph.settings import ModelSettings
 
