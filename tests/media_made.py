@@ -1,7 +1,8 @@
 """Tiny media made by the tests: grey steps tell which frame it is, tones tell which moment of the sound."""
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -60,4 +61,103 @@ def turn(path: Path, out: Path) -> Path:
     at = raw.find(b"tkhd") + 44
     raw[at : at + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)
     out.write_bytes(raw)
+    return out
+
+
+def levels(count: int) -> np.ndarray:
+    """Brightness of each of up to 27 frames, eight levels from one to the next, which every codec keeps apart."""
+    return 20 + 8 * np.arange(count)
+
+
+def write_frames(
+    path: Path,
+    ticks: Sequence[int],
+    *,
+    codec: str = "libx264",
+    pixels: str = "yuv420p",
+    size: tuple[int, int] = (64, 48),
+    base: Fraction = Fraction(1, 25),
+    options: dict[str, str] | None = None,
+    see_through: bool = False,
+    turned: int = 0,
+    half: bool = False,
+) -> Path:
+    """Frame n has ``levels()[n]`` and is shown at ``ticks[n] * base``.
+
+    see_through: its left half is (whatever its level). half: its left half is black. turned: degrees, by the display matrix.
+    """
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
+        stream.codec_context.time_base = stream.time_base = base
+        stream.codec_context.thread_count = 1
+        for tick, level in zip(ticks, levels(len(ticks)), strict=True):
+            frame = _frame(int(level), size, see_through, half).reformat(format=pixels)
+            frame.pts, frame.time_base = tick, base
+            if turned:
+                stream.set_display_rotation(turned) if hasattr(stream, "set_display_rotation") else None
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def _frame(level: int, size: tuple[int, int], see_through: bool, half: bool) -> "av.VideoFrame":
+    picture = np.full((size[1], size[0], 4), level, np.uint8)
+    picture[..., 3] = 255
+    if see_through:
+        picture[:, : size[0] // 2, 3] = 0
+    if half:
+        picture[:, : size[0] // 2, :3] = 0
+    return av.VideoFrame.from_ndarray(picture, format="rgba")
+
+
+def turn_by(path: Path, out: Path, degrees: int) -> Path:
+    """The same mp4 or mov, to be shown turned clockwise by a multiple of 90 degrees."""
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    raw = bytearray(path.read_bytes())
+    at = raw.find(b"tkhd") + 44
+    one = 1 << 16
+    raw[at : at + 36] = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    out.write_bytes(raw)
+    return out
+
+
+def write_sound(
+    path: Path,
+    *,
+    codec: str,
+    rate_hz: int = 48_000,
+    layout: str = "mono",
+    duration_s: float = 2.0,
+    sample_format: str | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Silent until ONSET_S, then a tone; in every channel alike."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        track = container.add_stream(codec, rate=rate_hz, layout=layout)
+        if sample_format:
+            track.format = sample_format
+        channels = len(av.AudioLayout(layout).channels)
+        wave = np.tile(tone(duration_s, rate_hz), (channels, 1))
+        resampler = av.AudioResampler(format=track.format, layout=layout, rate=rate_hz)
+        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = rate_hz, 0
+        for piece in resampler.resample(frame):
+            container.mux(track.encode(piece))
+        container.mux(track.encode())
+    return path
+
+
+def with_subtitles(video: Path, srt: str, out: Path) -> Path:
+    """The same video in Matroska, with a track of subtitles inside."""
+    beside = out.with_suffix(".made.srt")
+    beside.write_text(srt, encoding="utf-8")
+    with av.open(str(video)) as pictures, av.open(str(beside)) as words, av.open(str(out), "w") as container:
+        tracks = [(one, container.add_stream_from_template(one.streams[0])) for one in (pictures, words)]
+        for source, stream in tracks:
+            for packet in source.demux(source.streams[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    container.mux(packet)
+    beside.unlink()
     return out

@@ -184,7 +184,7 @@ def _missing(path: str) -> str:
         return f"the path cannot be used: {getattr(error, 'strerror', None) or error}"
     if stat.S_ISREG(mode):
         return ""
-    return "it is a folder" if stat.S_ISDIR(mode) else "it is no ordinary file"
+    return "it is a folder" if stat.S_ISDIR(mode) else "it is a pipe, socket or device, no file"
 
 
 def _links(table: Table | None, ids: pd.Index) -> pd.DataFrame:

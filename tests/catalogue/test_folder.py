@@ -133,7 +133,7 @@ def test_what_is_no_ordinary_file_is_unread(tmp_path):
     tree(tmp_path, "a.mp4")
     os.mkfifo(tmp_path / "b.mp4")
     (unread,) = Folder(root=tmp_path).read().unread
-    assert (unread.id, unread.reason) == ("b.mp4", "it is no ordinary file")
+    assert (unread.id, unread.reason) == ("b.mp4", "it is a pipe, socket or device, no file")
 
 
 def gif(path: Path, pictures: int, seed: int = 0) -> Path:
