@@ -1,5 +1,6 @@
 """Sound by any audio model of transformers: spectrogram models such as AST, waveform models such as wav2vec 2.0 and HuBERT."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -173,7 +174,9 @@ class AudioModel(Encoder):
         settings = {"padding": True, "return_attention_mask": True} if self._masked else {}
         inputs = self._extractor(list(pieces), sampling_rate=self._rate_hz, return_tensors="pt", **settings)
         inputs = onto(inputs, self._network)
-        output = self._network(**inputs)
+        with warnings.catch_warnings():  # WavLM of transformers mixes masks of two types, each of them right
+            warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
+            output = self._network(**inputs)
         if not self._masked:
             return pooled(output, has_pooler=self._has_pooler, otherwise="mean")
         hidden = output.last_hidden_state.float()
