@@ -15,7 +15,8 @@ from mmgraph.encode.choose import Chosen, choose
 from mmgraph.errors import StoreError
 from mmgraph.graph.contract import Features
 from mmgraph.media.clip import Source
-from mmgraph.media.segments import text_hash
+from mmgraph.media.content import text_hash
+from mmgraph.media.modalities import having, moving
 from mmgraph.media.source import sources
 from mmgraph.media.workers import rest
 from mmgraph.settings import EncoderSettings, MediaSettings
@@ -24,7 +25,6 @@ from mmgraph.store.store import Store
 from mmgraph.types import MODALITIES, Floats, Modality
 
 log = logging.getLogger(__name__)
-_KINDS: Mapping[str, tuple[str, ...]] = {"image": ("image", "segment", "video"), "audio": ("music", "segment", "video")}
 
 
 @dataclass
@@ -74,28 +74,37 @@ def _asked(
         items = _with_modality(catalogue, modality)
         if len(items):
             chosen = choose(modality, getattr(encoders, modality), encoders.when_unavailable, encoders.device, known)
-            contents = {item: (key, source_of[item]) for item, key in _keys(items, modality, content, media).items()}
+            contents = {
+                item: (key, source_of[item]) for item, key in _keys(catalogue, items, modality, content, media).items()
+            }
             asked.append(_Asked(modality, chosen, contents))
     return asked
 
 
 def _with_modality(catalogue: Catalogue, modality: Modality) -> pd.DataFrame:
+    """The items that have it; a video that was cut has the pictures and the sound of its segments."""
     items = catalogue.items
+    chosen = having(catalogue, modality)
     if modality == "text":
-        return items[items["text"].notna() | ((items["kind"] == "text") & items["path"].notna())]
-    chosen = items["kind"].isin(_KINDS[modality]) & items["path"].notna()
+        return items[chosen]
     cut = set(items.loc[items["kind"] == "segment", "parent"])
-    return items[chosen & ~items["id"].isin(cut)]
+    return items[chosen & ~(items["kind"].eq("video") & items["id"].isin(cut))]
 
 
-def _keys(items: pd.DataFrame, modality: Modality, content: Mapping[str, str], media: MediaSettings) -> dict[str, str]:
+def _keys(
+    catalogue: Catalogue, items: pd.DataFrame, modality: Modality, content: Mapping[str, str], media: MediaSettings
+) -> dict[str, str]:
     """Item id -> key of its content in the store."""
-    rows = zip(items["id"].tolist(), items["kind"].tolist(), items["text"].tolist(), strict=True)
     if modality == "text":  # a photo's caption is not its file
-        return {
-            item: _key(content[item] if text is None else text_hash(text), modality, kind, media) for item, kind, text in rows
-        }
-    return {item: _key(content[item], modality, kind, media) for item, kind, _ in rows}
+        texts = zip(items["id"].tolist(), items["text"].tolist(), strict=True)
+        return {item: _key(content[item] if text is None else text_hash(text), modality, False, media) for item, text in texts}
+    moves = _moves(catalogue)
+    return {item: _key(content[item], modality, moves[item], media) for item in items["id"].tolist()}
+
+
+def _moves(catalogue: Catalogue) -> dict[str, bool]:
+    """Item id -> whether its file holds moving pictures."""
+    return dict(zip(catalogue.items["id"].tolist(), moving(catalogue).tolist(), strict=True))
 
 
 def _record(found: Collected, one: _Asked, report: FillReport) -> None:
@@ -119,9 +128,9 @@ def _read(catalogue: Catalogue, store: Store, one: _Asked, found: Collected) -> 
         found.features[str(kind), one.modality] = Features(vectors, present, card.key())
 
 
-def _key(content: str, modality: Modality, kind: str, media: MediaSettings) -> str:
+def _key(content: str, modality: Modality, moves: bool, media: MediaSettings) -> str:
     """The content and everything that decides which samples of it are decoded."""
-    frames = media.frames_per_segment if modality == "image" and kind in ("segment", "video") else 1
+    frames = media.frames_per_segment if modality == "image" and moves else 1
     limit = media.max_sound_s if modality == "audio" else 0
     return f"{content}:{modality}:{frames}:{limit}"
 
