@@ -85,10 +85,27 @@ class EncoderSettings(Section, frozen=True):
     offline: bool = False
 
 
+class NearDuplicateSettings(Section, frozen=True):
+    """find: look for copies that are not the same byte by byte; they stay on one side of a split.
+
+    picture: largest difference of any place of two pictures, 0 the same, 1 unlike; sound: largest share of bits that differ,
+    0.5 unlike; cosine: the vectors of two copies are more alike than this share of the unrelated pairs.
+    """
+
+    find: bool = True
+    picture: Share = 0.2
+    sound: Share = 0.2
+    cosine: Share = 0.95
+
+
 class GraphSettings(Section, frozen=True):
-    """edges: the edge builders, in order. Links of the tables are always in the graph; reverse relations as well."""
+    """edges: the edge builders, in order. Links of the tables are always in the graph; reverse relations as well.
+
+    near_duplicates: copies that were compressed, resized, cropped or trimmed.
+    """
 
     edges: tuple[ComponentLike, ...] = ("follows", "contains", "attached")
+    near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
 
 
 class LinkSplitSettings(Section, frozen=True):

@@ -82,11 +82,24 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """The copies among the items of one kind, the same bytes or nearly the same picture or sound.
+
+    first: int64 [items], the position of the first of each one's group, its own where it has no copy. distance float32 [items]: how
+    different it is from that first (0 the same bytes); cosine float32 [items]: of their vectors, NaN where not compared.
+    """
+
+    first: Ints
+    distance: Floats
+    cosine: Floats
+
+
+@dataclass(frozen=True)
 class Graph:
     """ids: kind -> str array of ids (position = node); edges; features by (kind, modality); labels by (kind, field).
-
     parent: kind -> int64 [items], position of the parent within its kind, -1 without; parent_kind: kind -> str array [items], the
     kind of that parent, ``""`` without. content: kind -> str array, hash of what the item was decoded from, ``""`` unknown.
+    duplicates: kind -> near-copies, of kinds that were looked at.
     """
 
     ids: Mapping[str, np.ndarray]
@@ -96,6 +109,7 @@ class Graph:
     parent: Mapping[str, Ints] = field(default_factory=dict)
     content: Mapping[str, np.ndarray] = field(default_factory=dict)
     parent_kind: Mapping[str, np.ndarray] = field(default_factory=dict)
+    duplicates: Mapping[str, Copies] = field(default_factory=dict)
 
     def count(self, kind: str) -> int:
         """How many items of this kind."""

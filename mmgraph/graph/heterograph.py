@@ -12,12 +12,13 @@ from safetensors.numpy import save_file
 
 from mmgraph.errors import GraphError
 from mmgraph.files import whole
-from mmgraph.graph.contract import Edges, Graph, Labels
+from mmgraph.graph.contract import Copies, Edges, Graph, Labels
 from mmgraph.graph.dgl import load_dgl
 from mmgraph.types import Bools, Ints, Relation
 
 _FILE = "graph.safetensors"
 _EDGE_DATA = ("time", "weight", "gap_s", "split")
+_COPIES = ("first", "distance", "cosine")
 
 
 class CSC(NamedTuple):
@@ -78,6 +79,8 @@ def save(graph: Graph, folder: Path) -> Path:
         arrays[f"parent:{kind}"] = parent
     for name, by_kind in (("parent_kind", graph.parent_kind), ("content", graph.content)):
         arrays.update({f"{name}:{kind}": _packed(texts) for kind, texts in by_kind.items()})
+    for kind, copies in graph.duplicates.items():
+        arrays.update({f"copies:{kind}:{name}": getattr(copies, name) for name in _COPIES})
     arrays.update(_edge_arrays(graph))
     for labels in graph.labels.values():
         arrays[f"labels:{labels.target}:values"] = labels.values
@@ -168,6 +171,11 @@ def _graph(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> Graph:
         parent=by_kind("parent", np.asarray),
         content=by_kind("content", _unpacked),
         parent_kind=by_kind("parent_kind", _unpacked),
+        duplicates={
+            kind: Copies(*(arrays[f"copies:{kind}:{name}"] for name in _COPIES))
+            for kind in kinds
+            if f"copies:{kind}:first" in arrays
+        },
     )
 
 
