@@ -8,7 +8,7 @@ from mmgraph.graph.contract import Graph, Labels
 from mmgraph.settings import LabelSplitSettings
 from mmgraph.split.chance import generator
 from mmgraph.split.contract import LabelSplit
-from mmgraph.split.pairs import groups
+from mmgraph.split.pairs import copies, groups, same_content
 from mmgraph.types import Bools, Ints
 
 
@@ -24,7 +24,7 @@ def split_labels(graph: Graph, labels: Labels, settings: LabelSplitSettings, see
     train = _train(table, labels, settings)
     used = table["group"].isin(table.loc[train, "group"]).to_numpy()
     rest = table[~used].reset_index(drop=True)
-    _check_rest(labels, rest, settings)
+    _check_rest(graph, labels, rest, settings)
     valid = _valid(rest, settings.valid)
     parts = table.loc[train, "item"], rest.loc[valid, "item"], rest.loc[~valid, "item"]
     split = LabelSplit(labels, *(np.sort(part.to_numpy(np.int64)) for part in parts))
@@ -90,11 +90,13 @@ def _train(table: pd.DataFrame, labels: Labels, settings: LabelSplitSettings) ->
     return train
 
 
-def _check_rest(labels: Labels, rest: pd.DataFrame, settings: LabelSplitSettings) -> None:
+def _check_rest(graph: Graph, labels: Labels, rest: pd.DataFrame, settings: LabelSplitSettings) -> None:
     left = np.bincount(rest["value"], minlength=len(labels.classes))
     if (left == 0).any():
         named = f"{labels.classes[int((left == 0).argmax())]} of {labels.target}"
         todo = "label items of more parents, lower split.labels.k, or take split.labels.group: none"
+        if (copies(graph, labels.kind) != same_content(graph, labels.kind)).any():
+            todo += "; near-copies are kept together as well, unless graph.near_duplicates.find is false"
         raise SplitError(f"no item is left to ask about class {named}", given=f"group: {settings.group}", todo=todo)
 
 

@@ -11,7 +11,7 @@ from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.make import between_same, first_held_out, held_out
-from mmgraph.split.pairs import groups, keys, same_content, units
+from mmgraph.split.pairs import copies, groups, keys, same_content, units
 from mmgraph.types import Bools, Ints, Relation
 
 # built from features alone: what is alike is no statement of a link
@@ -20,7 +20,9 @@ _REPEATED_SHARE, _REPEATED_LINKS = 0.5, 5
 # "label through a link": every item has one partner, and the partners tell the classes apart
 _ONE_PARTNER, _PURITY, _ITEMS_A_PARTNER, _PARTNERS_A_CLASS = 0.99, 0.99, 2.0, 3.0
 _ORDER = (("valid", "train"), ("test", "train"), ("test", "valid"))
+_NEAR_PAIR = "a near-copy of the pair"
 _HIDE = "leave held-out links out of what is seen"
+_NEAR = "remove one, split anew, or change graph.near_duplicates (lower picture or sound, or find: false)"
 _LABELLED_LINKED, _SHARED, _MAJORITY = 0.5, 0.5, 0.9
 
 
@@ -100,17 +102,22 @@ def _link(graph: Graph, edges: Edges, chosen: Bools) -> str:
 
 def _told_twice(graph: Graph, split: LinkSplit) -> None:
     """The same pair, the pair in reverse, or the pair of copies of the same files, in two parts."""
-    exact, same = keys(graph, split.edges), units(graph, split.edges)
+    near = units(graph, split.edges)
     parts = _parts(split)
-    if _separate(same, parts):  # and so is what is exactly the same
+    if _separate(near, parts):  # and so is what is exactly the same
         return
+    exact, same = keys(graph, split.edges), units(graph, split.edges, near=False)
     for name, known in _ORDER:
-        for numbers, what in ((exact, "the same pair"), (same, "a copy of the pair, or its reverse")):
+        for numbers, what in ((exact, "the same pair"), (same, "a copy of the pair, or its reverse"), (near, _NEAR_PAIR)):
             repeated = among(numbers[parts[name]], numbers[parts[known]])
             if repeated.any():
                 hidden = split.edges.take(parts[name])
-                wrong = f"a leak: {split.relation} has {what} in {known} and {name}"
-                raise LeakError(wrong, given=_link(graph, hidden, repeated), todo="keep what tells a link on its side")
+                wrong, given = f"a leak: {split.relation} has {what} in {known} and {name}", _link(graph, hidden, repeated)
+                if what is not _NEAR_PAIR:
+                    raise LeakError(wrong, given=given, todo="keep what tells a link on its side")
+                number = numbers[parts[name]][repeated.argmax()]
+                other = _link(graph, split.edges.take(parts[known]), numbers[parts[known]] == number)
+                raise LeakError(wrong, given=f"{other} and {given}", todo=_NEAR)
 
 
 def _other_relation(visible: Graph, split: LinkSplit) -> None:
@@ -159,10 +166,11 @@ def _item(graph: Graph, labels: Labels, position: int) -> str:
 def _same_content(graph: Graph, split: LabelSplit) -> None:
     number = same_content(graph, split.labels.kind)
     _apart(graph, split, number, "copies of one file", "remove the copies, or keep them on one side")
+    _apart(graph, split, copies(graph, split.labels.kind), "near-copies (nearly the same picture or sound)", _NEAR)
 
 
 def _straddle(graph: Graph, split: LabelSplit) -> None:
-    number = groups(graph, split.labels.kind, by_parent=True)
+    number = groups(graph, split.labels.kind, by_parent=True, near=False)  # what is near was looked at before
     todo = "give a group one split, or say split.labels.group: none"
     _apart(graph, split, number, "items of one parent", todo)
 

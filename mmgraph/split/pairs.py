@@ -6,21 +6,20 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from mmgraph.graph.contract import Edges, Graph
+from mmgraph.graph.duplicates import exact_copies
 from mmgraph.graph.merge import pair_keys
 from mmgraph.types import Ints, Strings
 
 
 def same_content(graph: Graph, kind: str) -> Ints:
     """For every item the first item of its kind with the same content: int64 [items]; itself where the content is unknown."""
-    own = np.arange(graph.count(kind), dtype=np.int64)
-    if kind not in graph.content:
-        return own
-    hashes = np.asarray(graph.content[kind], dtype=object)
-    known = np.flatnonzero(hashes != "")
-    codes, _ = pd.factorize(hashes[known])
-    _, first = np.unique(codes, return_index=True)  # codes count up by first appearance
-    own[known] = known[first[codes]]
-    return own
+    return exact_copies(graph, kind)
+
+
+def copies(graph: Graph, kind: str) -> Ints:
+    """For every item the first of its group of copies, the same bytes or nearly the same picture or sound: int64 [items]."""
+    exact = exact_copies(graph, kind)
+    return graph.duplicates[kind].first[exact] if kind in graph.duplicates else exact
 
 
 def keys(graph: Graph, edges: Edges) -> Ints:
@@ -28,16 +27,17 @@ def keys(graph: Graph, edges: Edges) -> Ints:
     return pair_keys(edges.source, edges.target, graph.count(edges.relation.target))
 
 
-def units(graph: Graph, edges: Edges, *, content: bool = True) -> Ints:
+def units(graph: Graph, edges: Edges, *, content: bool = True, near: bool = True) -> Ints:
     """One number a link, equal for links that tell each other: int64 [edges].
 
     Those are a link between items of one kind and the same link stored the other way round, and (with ``content``) links
-    whose ends are copies of the same files.
+    whose ends are copies of the same files, with ``near`` also copies that are not the same byte by byte.
     """
     relation = edges.relation
     source, target = edges.source, edges.target
     if content:
-        source, target = same_content(graph, relation.source)[source], same_content(graph, relation.target)[target]
+        same = copies if near else same_content
+        source, target = same(graph, relation.source)[source], same(graph, relation.target)[target]
     if relation.source == relation.target:
         source, target = np.minimum(source, target), np.maximum(source, target)
     return pair_keys(source, target, graph.count(relation.target))
@@ -62,13 +62,14 @@ def _parent_kinds(graph: Graph, kind: str) -> Strings:
     return np.asarray(graph.parent_kind.get(kind, np.full(graph.count(kind), "", dtype=object)), dtype=object)
 
 
-def groups(graph: Graph, kind: str, *, by_parent: bool) -> Ints:
-    """Items that must not straddle train, valid and test: copies of one file, and (by_parent) children of one parent.
+def groups(graph: Graph, kind: str, *, by_parent: bool, near: bool = True) -> Ints:
+    """Items that must not straddle train, valid and test: copies of one file (with ``near`` also copies that are not the same
+    byte by byte), and (by_parent) children of one parent.
 
     int64 [items], one number a group; chains count, so that a copy joins the groups of two parents into one.
     """
     count = graph.count(kind)
-    first = same_content(graph, kind)
+    first = copies(graph, kind) if near else same_content(graph, kind)
     if not by_parent:
         return first
     parent = parents(graph, kind)
