@@ -27,6 +27,7 @@ def write_video(
     picture: Callable[[int], np.ndarray] | None = None,
     with_picture: bool = True,
     sound: bool = False,
+    options: dict[str, str] | None = None,
 ) -> Path:
     """Frame n is grey(n) or ``picture(n)``; the sound is silent until ONSET_S, then a tone."""
     with av.open(str(path), "w") as container:
@@ -34,7 +35,8 @@ def write_video(
         track = container.add_stream("aac", rate=RATE_HZ, layout="mono") if sound else None
         if stream:
             stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-            stream.options = {"crf": "1"} if codec == "libx264" else {}
+            stream.options = options or {"libx264": {"crf": "1"}, "mpeg4": {"b": "20M", "qmax": "2"}}.get(codec, {})
+            stream.codec_context.thread_count = 1
             for number in range(frames):
                 pixels = picture(number) if picture else np.full((size[1], size[0], 3), grey(number), np.uint8)
                 frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
@@ -79,12 +81,11 @@ def write_frames(
     base: Fraction = Fraction(1, 25),
     options: dict[str, str] | None = None,
     see_through: bool = False,
-    turned: int = 0,
     half: bool = False,
 ) -> Path:
     """Frame n has ``levels()[n]`` and is shown at ``ticks[n] * base``.
 
-    see_through: its left half is (whatever its level). half: its left half is black. turned: degrees, by the display matrix.
+    see_through: its left half is (whatever its level). half: its left half is black.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options or {})
@@ -94,8 +95,6 @@ def write_frames(
         for tick, level in zip(ticks, levels(len(ticks)), strict=True):
             frame = _frame(int(level), size, see_through, half).reformat(format=pixels)
             frame.pts, frame.time_base = tick, base
-            if turned:
-                stream.set_display_rotation(turned) if hasattr(stream, "set_display_rotation") else None
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

@@ -16,7 +16,7 @@ from mmgraph.media.guard import guarded
 from mmgraph.types import Times
 
 av.logging.set_level(None)
-_LONGEST_S = 7 * 24 * 3600.0  # longer ones have damaged times, on which decord hangs
+_LONGEST_S = 7 * 24 * 3600.0  # longer ones have damaged times
 _SHORTEST_S = 0.04  # a frame that states no duration, at 25 frames a second
 # FFmpeg also "plays" playlists, scripts and text art, which would open other files or addresses: these formats only.
 _FORMATS = (
@@ -24,11 +24,6 @@ _FORMATS = (
     "ogg,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,wv,tta,ape"
 )
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-# What decord's FFmpeg of 2019 was found to read right; every other file is PyAV's.
-_ORDINARY_FORMATS = {"mov", "matroska", "avi"}
-_ORDINARY_CODECS = {"h264", "hevc", "mpeg4", "vp8", "vp9"}
-_ORDINARY_PIXELS = {"yuv420p", "yuvj420p"}
-_MOST_PIXELS = 2**25
 _COVER, _DEFAULT = av.stream.Disposition.attached_pic, av.stream.Disposition.default
 _UNTIMED = {"aac", "ac3", "eac3", "dts", "mp3", "amr", "tta", "ape"}
 
@@ -37,9 +32,11 @@ _UNTIMED = {"aac", "ac3", "eac3", "dts", "mp3", "amr", "tta", "ape"}
 class Timeline:
     """Times count from the container's first moment, ``start_s`` in its own clock.
 
-    ``times_s`` of all frames in showing order, empty without a picture stream; ``end_s``: where the last stream ends.
+    ``times_s`` of all frames in showing order, empty without a picture stream, ``keys_s`` of those that can be decoded without any
+    other; ``end_s``: where the last stream ends.
     ``picture``, ``sound``: numbers of the streams that are read, -1 for none. ``width``, ``height``: of a frame as it is stored.
-    ``ordinary``: decord reads such pictures right. ``seekable``: times are known after a seek.
+    ``seekable``: times are known after a seek. ``counted``: frames carry no times
+    that hold (AVI states the order of decoding alone); the nth frame shown has the nth of ``times_s``.
     """
 
     times_s: Times
@@ -53,8 +50,9 @@ class Timeline:
     sound: int = -1
     width: int = 0
     height: int = 0
-    ordinary: bool = False
     seekable: bool = True
+    counted: bool = False
+    keys_s: Times = field(default_factory=lambda: np.zeros(0))
 
     @property
     def has_video(self) -> bool:
@@ -70,13 +68,17 @@ class Timeline:
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
     """An open PyAV container; everything thrown inside becomes a MediaError."""
+    with guarded(path), open_container(path) as container:
+        yield container
+
+
+def open_container(path: Path) -> Any:
+    """A PyAV container to be closed by the caller; raises MediaError."""
     with guarded(path):
         try:
-            container = av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
+            return av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
         except av.InvalidDataError as error:
             raise MediaError(f"cannot be decoded: {_why(path)}", given=path) from error
-        with container:
-            yield container
 
 
 def _why(path: Path) -> str:
@@ -97,7 +99,7 @@ def timeline(path: Path) -> Timeline:
 @functools.lru_cache(maxsize=8)
 def _timeline(path: Path, _size: int, _mtime_ns: int) -> Timeline:
     with opened(path) as container:
-        streams = [_Stream(stream) for stream in container.streams if _wanted(stream)]
+        streams = [_Stream(stream, counted=_counted(container, stream)) for stream in container.streams if _wanted(stream)]
         if not streams:
             raise MediaError("it holds neither moving pictures nor sound", given=path)
         start_s = (container.start_time or 0) / av.time_base
@@ -113,8 +115,10 @@ class _Stream:
 
     stream: Any
     starts_s: "array.array[float]" = field(default_factory=lambda: array.array("d"))
+    keys_s: "array.array[float]" = field(default_factory=lambda: array.array("d"))
     end_s: float = 0.0
     used: bool = False
+    counted: bool = False
 
 
 def _wanted(stream: Any) -> bool:
@@ -124,18 +128,27 @@ def _wanted(stream: Any) -> bool:
     return stream.type == "video" and bool(stream.codec_context) and not stream.disposition & _COVER
 
 
+def _counted(container: Any, stream: Any) -> bool:
+    return container.format.name == "avi" and stream.type == "video" and bool(stream.codec_context.has_b_frames)
+
+
 def _read_packets(container: Any, streams: list[_Stream], start_s: float) -> None:
     by_index = {one.stream.index: (one, float(one.stream.time_base), one.stream.type == "video") for one in streams}
     try:
         for packet in container.demux([one.stream for one in streams]):
-            if packet.pts is None or packet.is_discard or not packet.size:
-                continue
             one, base, is_picture = by_index[packet.stream.index]
-            start = packet.pts * base - start_s
+            moment = packet.dts if one.counted else packet.pts
+            if moment is None or packet.is_discard or not packet.size:
+                continue
+            start = moment * base - start_s
             one.used = True
             one.end_s = max(one.end_s, start + (packet.duration or 0) * base)
             if is_picture:
                 one.starts_s.append(start)
+                if packet.is_keyframe:
+                    one.keys_s.append(start)
+    except MemoryError:
+        raise
     except av.FFmpegError:
         pass  # cut short: what was read until here is judged below
 
@@ -160,8 +173,9 @@ def _joined(container: Any, streams: list[_Stream], start_s: float) -> Timeline:
         sound=sound.stream.index if sound else -1,
         width=picture.stream.width if picture else 0,
         height=picture.stream.height if picture else 0,
-        ordinary=picture is not None and len(container.streams.video) == 1 and _ordinary(names, picture.stream),
-        seekable=not names & _UNTIMED,
+        seekable=not names & _UNTIMED and not (picture and picture.counted),
+        counted=picture is not None and picture.counted,
+        keys_s=np.unique(np.frombuffer(picture.keys_s)) if picture else np.zeros(0),
     )
 
 
@@ -169,13 +183,6 @@ def _chosen(streams: list[_Stream], kind: str) -> _Stream | None:
     """Of the streams with anything in them the first that is marked as default, else the first."""
     used = [one for one in streams if one.used and one.stream.type == kind]
     return min(used, key=lambda one: (not one.stream.disposition & _DEFAULT, one.stream.index), default=None)
-
-
-def _ordinary(formats: set[str], stream: Any) -> bool:
-    """Whether decord may read it: see-through, deep, grey and very large pictures, and rarer codecs, it reads wrongly or not."""
-    small = stream.width * stream.height <= _MOST_PIXELS
-    known = bool(formats & _ORDINARY_FORMATS) and stream.codec_context.codec.name in _ORDINARY_CODECS
-    return known and small and stream.pix_fmt in _ORDINARY_PIXELS and not see_through(stream)
 
 
 def see_through(stream: Any) -> bool:

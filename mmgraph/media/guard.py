@@ -2,10 +2,8 @@
 
 import contextlib
 import errno
-import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,22 +47,3 @@ def check_file(path: Path) -> None:
             raise MediaError(f"it is {what}, no file", given=path)
         if status.st_size == 0:
             raise MediaError("the file is empty (0 bytes)", given=path)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence what C libraries write to the standard error of this process while the block runs."""
-    sys.stderr.flush()
-    try:
-        kept = os.dup(2)
-    except OSError:  # started without a standard error: nothing to silence
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -1,4 +1,8 @@
-"""Moving pictures through PyAV: frames in the order in which they are shown, upright, on white where they are see-through."""
+"""Moving pictures through PyAV: frames in the order in which they are shown, upright, on white where they are see-through.
+
+decord was used here first. It gave wrong frames of MPEG-4 with B-frames and of open groups of pictures, hung on damaged files,
+knows no format since 2019, and is no faster than a PyAV container that is kept open.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,51 +10,121 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from mmgraph.errors import MediaError
-from mmgraph.media.container import Timeline, opened, see_through
+from mmgraph.media.container import Timeline, open_container, opened, see_through
 from mmgraph.types import Bytes, Times
 
-_FAR_S = 10.0  # between two wanted frames: decoding on costs more than another seek
-_REORDERED = 32  # frames read past the last wanted one, as B-frames come out of order
+_EXACT_S = 1e-6
+_REORDERED = 32  # frames read past a wanted one that did not come
 _FURTHER_BACK_S = 20.0  # where the key frame before the wanted one is damaged
 _LOST_S = 2.0  # a wanted frame that is damaged is stood in for by its neighbour, not by one further off
 _MOST_PIXELS = 2**27  # of a frame, whatever the container says
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own do not read the second picture
 _Best = tuple[float, float, Any]  # distance and time in seconds, frame
+_NONE: _Best = (np.inf, np.inf, None)
 
 
-def frames(path: Path, line: Timeline, wanted_s: Times, longest_side: int) -> tuple[Times, Bytes]:
-    """The frames nearest to ``wanted_s`` (times of frames, sorted), with their times; each once. Raises MediaError.
+class Pictures:
+    """An open file; goes on from where it stopped as long as that is nearer than the next key frame."""
 
-    Seeks once for each stretch of wanted frames. A seek may land behind what was wanted (transport streams have no index);
-    then the file is read from its start.
-    """
-    best: list[_Best] = [(np.inf, np.inf, None)] * len(wanted_s)
-    behind = not line.seekable or _pass(path, line, wanted_s, best, 2 * line.frame_s)
-    if not behind and any(distance > line.frame_s / 2 for distance, _, _ in best):
-        behind = _pass(path, line, wanted_s, best, _FURTHER_BACK_S)
-    if behind:
-        _pass(path, line, wanted_s, best, None)
-    for (distance, _, frame), wanted in zip(best, wanted_s, strict=True):
-        if frame is None:
-            raise MediaError("no frame could be decoded", given=path)
-        if distance > max(_LOST_S, line.frame_s):
-            raise MediaError(f"its pictures near {wanted:.2f} s are damaged: no frame could be decoded", given=path)
-    distinct = {time: frame for _, time, frame in best}
-    return np.array(list(distinct)), np.stack([_upright(frame, longest_side) for frame in distinct.values()])
+    def __init__(self, path: Path, line: Timeline, longest_side: int) -> None:
+        self._path, self._line = path, line
+        self._upright = _Upright(longest_side)
+        self._container: Any = None
+        self._following: Iterator[tuple[float, Any]] = iter(())
+        self._last_s = np.inf
+
+    def at(self, wanted_s: Times) -> tuple[Times, Bytes]:
+        """The frames nearest to ``wanted_s`` (times of frames, sorted), with their times; each once. Raises MediaError.
+
+        A seek may land behind what was wanted (transport streams have no index), and a key frame may be damaged; then the search
+        begins further back, and at last at the start.
+        """
+        best = [_NONE] * len(wanted_s)
+        behind = not self._line.seekable or self._gather(wanted_s, best, 2 * self._line.frame_s)
+        if not behind and any(distance > self._line.frame_s / 2 for distance, _, _ in best):
+            behind = self._gather(wanted_s, best, _FURTHER_BACK_S)
+        if behind:
+            self._gather(wanted_s, best, None)
+        for (distance, _, _), wanted in zip(best, wanted_s, strict=True):
+            if distance > max(_LOST_S, self._line.frame_s):
+                raise MediaError(f"its pictures near {wanted:.2f} s are damaged: no frame could be decoded", given=self._path)
+        distinct = {time: frame for _, time, frame in best}
+        return np.array(list(distinct)), np.stack([self._upright(frame) for frame in distinct.values()])
+
+    def _gather(self, wanted_s: Times, best: list[_Best], back_s: float | None) -> bool:
+        """Improve ``best`` by seeking ``back_s`` before what is wanted, or from the start; whether a seek landed behind it."""
+        position, behind = 0, False
+        while position < len(wanted_s):
+            sought = self._go_to(float(wanted_s[position]), back_s)
+            first_s, following = self._collect(wanted_s, best, position)
+            behind = behind or (sought and first_s > wanted_s[position] + self._line.frame_s / 2)
+            position = following
+        return behind
+
+    def _go_to(self, time_s: float, back_s: float | None) -> bool:
+        """Make ``_following`` lead to ``time_s``; whether that took a seek."""
+        if (
+            self._last_s < time_s
+            and back_s != _FURTHER_BACK_S
+            and not self._key_within(self._last_s, time_s - (back_s or 0.0))
+        ):
+            return False
+        if self._container is None or back_s is None:
+            self.close()
+            self._container = open_container(self._path)
+        if back_s is not None:
+            stream = self._container.streams[self._line.picture]
+            target = max(0.0, time_s - back_s) + self._line.start_s
+            self._container.seek(int(target / stream.time_base), stream=stream, backward=True)
+        self._following, self._last_s = _shown(self._container, self._line), -np.inf
+        return back_s is not None
+
+    def _key_within(self, from_s: float, to_s: float) -> bool:
+        """Whether a seek would save decoding: a key frame lies in between."""
+        keys = self._line.keys_s
+        return self._line.seekable and bool(np.searchsorted(keys, to_s, "right") > np.searchsorted(keys, from_s, "right"))
+
+    def _collect(self, wanted_s: Times, best: list[_Best], first: int) -> tuple[float, int]:
+        """Decode on and keep the nearest frames; gives the earliest time, and the first wanted one still far ahead."""
+        past, earliest = 0, np.inf
+        for time, frame in self._following:
+            earliest, self._last_s = min(earliest, time), time
+            for index in range(first, len(wanted_s)):
+                if abs(time - wanted_s[index]) < best[index][0]:
+                    best[index] = (abs(time - wanted_s[index]), time, frame)
+            missing = next((index for index in range(first, len(wanted_s)) if best[index][0] > _EXACT_S), len(wanted_s))
+            if missing == len(wanted_s):
+                return earliest, missing
+            if wanted_s[missing] > time:
+                if missing > first and self._key_within(time, wanted_s[missing] - 2 * self._line.frame_s):
+                    return earliest, missing
+            else:
+                past += 1  # it is damaged, or comes out of order
+                if past > _REORDERED:
+                    return earliest, int(np.searchsorted(wanted_s, time, "right"))
+        self._last_s = np.inf
+        return earliest, len(wanted_s)
+
+    def close(self) -> None:
+        """Close the file; it opens again when frames are asked for."""
+        self._following, self._last_s = iter(()), np.inf
+        if self._container is not None:
+            self._container.close()
+            self._container = None
 
 
-def blocks(path: Path, line: Timeline, longest_side: int, skip: int, size: int) -> Iterator[tuple[Times, Bytes]]:
-    """All frames after the first ``skip``, as blocks of (times_s, pixels); raises MediaError."""
+def blocks(path: Path, line: Timeline, longest_side: int, size: int) -> Iterator[tuple[Times, Bytes]]:
+    """All frames, as blocks of ``size`` (times_s, pixels); raises MediaError."""
     times: list[float] = []
     pixels: list[Bytes] = []
+    upright = _Upright(longest_side)
     with opened(path) as container:
-        for number, (time, frame) in enumerate(_shown(container, line)):
-            if number < skip:
-                continue
+        for time, frame in _shown(container, line):
             times.append(time)
-            pixels.append(_upright(frame, longest_side))
+            pixels.append(upright(frame))
             if len(times) == size:
                 yield np.array(times), np.stack(pixels)
                 times, pixels = [], []
@@ -58,53 +132,22 @@ def blocks(path: Path, line: Timeline, longest_side: int, skip: int, size: int) 
             yield np.array(times), np.stack(pixels)
 
 
-def _pass(path: Path, line: Timeline, wanted_s: Times, best: list[_Best], back_s: float | None) -> bool:
-    """Improve ``best`` by seeking ``back_s`` before what is wanted, or from the start; whether a seek landed behind it."""
-    position, behind = 0, False
-    with opened(path) as container:
-        stream = container.streams[line.picture]
-        while position < len(wanted_s):
-            if back_s is not None:
-                target = max(0.0, wanted_s[position] - back_s) + line.start_s
-                container.seek(int(target / stream.time_base), stream=stream, backward=True)
-            first_s, following = _collect(_shown(container, line), wanted_s, best, position, stop_early=back_s is not None)
-            behind = behind or first_s > wanted_s[position] + line.frame_s / 2
-            position = following
-    return behind
-
-
-def _collect(
-    shown: Iterator[tuple[float, Any]], wanted_s: Times, best: list[_Best], first: int, *, stop_early: bool
-) -> tuple[float, int]:
-    """Decode from here on and keep the nearest frames; gives the earliest time, and the first wanted one still far ahead."""
-    past, last, earliest = 0, first, np.inf
-    for time, frame in shown:
-        earliest = min(earliest, time)
-        for index in range(first, len(wanted_s)):
-            distance = abs(time - wanted_s[index])
-            if distance < best[index][0]:
-                best[index] = (distance, time, frame)
-            if wanted_s[index] <= time:
-                last = max(last, index + 1)
-        if last == len(wanted_s) or (stop_early and last > first and wanted_s[last] - time > _FAR_S):
-            past += 1
-            if past > _REORDERED:
-                return earliest, last
-    return earliest, len(wanted_s)
-
-
 def _shown(container: Any, line: Timeline) -> Iterator[tuple[float, Any]]:
     """Time and frame of all frames from here on; those that are damaged are left out."""
     stream = container.streams[line.picture]
     decoder = _decoder(stream)
+    base = float(stream.time_base)
+    counted = iter(line.times_s.tolist()) if line.counted else None
     for packet in container.demux(stream):
         try:
             decoded = decoder.decode(packet if packet.size else None)
         except (av.InvalidDataError, av.EOFError):
             continue  # one damaged packet; the next key frame is whole again
         for frame in decoded:
-            if frame.pts is not None:
-                yield float(frame.pts * stream.time_base) - line.start_s, frame
+            if counted is not None:
+                yield next(counted, line.picture_end_s), frame
+            elif frame.pts is not None:
+                yield frame.pts * base - line.start_s, frame
 
 
 def _decoder(stream: Any) -> Any:
@@ -118,12 +161,19 @@ def _decoder(stream: Any) -> Any:
     return context
 
 
-def _upright(frame: Any, longest_side: int) -> Bytes:
-    (width, height), turned = fitted(frame.width, frame.height, longest_side), frame.rotation // 90 % 4
-    if any(component.is_alpha for component in frame.format.components):
-        frame = av.VideoFrame.from_ndarray(_on_white(frame.to_ndarray(format="rgba")), format="rgb24")
-    pixels = frame.to_ndarray(width=width, height=height, format="rgb24")
-    return np.ascontiguousarray(np.rot90(pixels, turned))
+class _Upright:
+    """Frames -> upright RGB; one for a file, as what swscale prepares for a size is used for all its frames."""
+
+    def __init__(self, longest_side: int) -> None:
+        self._longest = longest_side
+        self._to_rgb = VideoReformatter()
+
+    def __call__(self, frame: Any) -> Bytes:
+        (width, height), turned = fitted(frame.width, frame.height, self._longest), frame.rotation // 90 % 4
+        if any(component.is_alpha for component in frame.format.components):
+            frame = av.VideoFrame.from_ndarray(_on_white(frame.to_ndarray(format="rgba")), format="rgb24")
+        pixels = self._to_rgb.reformat(frame, width, height, "rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(pixels, turned))
 
 
 def _on_white(pixels: Bytes) -> Bytes:
