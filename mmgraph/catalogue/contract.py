@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from mmgraph.catalogue.kinds import Held
-from mmgraph.types import Modality
 
 ITEM_COLUMNS = ("id", "kind", "path", "text", "parent", "start_s", "end_s")
 LINK_COLUMNS = ("source", "relation", "target", "time", "weight", "split")
@@ -115,13 +114,3 @@ class Importer(abc.ABC):
     @abc.abstractmethod
     def read(self) -> Catalogue:
         """Read and check; raises CatalogueError that names file, row and column."""
-
-
-def modality_of(kind: str) -> Modality | None:
-    """What a file of this kind is decoded to, apart from videos and segments, which are both image and audio.
-
-    >>> modality_of("music"), modality_of("user")
-    ('audio', None)
-    """
-    modalities: dict[str, Modality] = {"image": "image", "music": "audio", "text": "text"}
-    return modalities.get(kind)

@@ -14,7 +14,6 @@ from mmgraph.errors import CatalogueError, NothingLeft, SettingsError
 from mmgraph.media import subtitles
 from mmgraph.media.asked import Answer, Question, answers, holds, questions, unread
 from mmgraph.media.content import content_hashes as content_hashes
-from mmgraph.media.content import text_hash as text_hash
 from mmgraph.media.pieces import Cues, by_cues, merge_and_divide, windows
 from mmgraph.settings import MediaSettings, SegmentSettings
 

@@ -1,12 +1,12 @@
 """What a person sees of an item: a picture, a waveform, an excerpt; never an error."""
 
 import logging
-import mimetypes
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from mmgraph.catalogue.contract import Catalogue, modality_of
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.catalogue.kinds import Held, held_by_name
 from mmgraph.media.clip import Clip, Frames, Sound, Source, Words
 from mmgraph.media.source import sources
 from mmgraph.outputs import pictures
@@ -122,15 +122,10 @@ def _with(preview: Preview, clip: Clip | None, alone: bool) -> Preview:
 
 
 def _modalities(kind: str, source: Source) -> tuple[Modality, ...]:
-    """What to ask a file for: by its kind, or by its name where a table has kinds of its own."""
-    if kind in ("video", "segment"):
-        return ("image", "audio")
-    known = modality_of(kind)
-    if known is not None:
-        return (known,)
-    guess = (mimetypes.guess_type(source.path.name)[0] or "") if source.path else ""
-    by_type: dict[str, tuple[Modality, ...]] = {"image": ("image",), "audio": ("audio",), "video": ("image", "audio")}
-    return by_type.get(guess.split("/")[0], ("text",))
+    """What to ask a file for: what its name promises, or its kind."""
+    held = held_by_name(str(source.path), kind) if source.path else ()
+    named: dict[Held, Modality] = {"moving": "image", "still": "image", "sound": "audio", "text": "text"}
+    return tuple(named[one] for one in held) or ("text",)
 
 
 def _stand_ins(catalogue: Catalogue, known: Mapping[str, Source]) -> dict[str, str]:

@@ -37,9 +37,22 @@ def make(
         edges = _without_future(edges, first_held_out(links.values()), notes)
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
+    notes += _told_by_overlap(links)
     for note in notes:
         _log.info("%s", note)
     return Split(links, labels, replace(graph, edges=edges, labels=_only_train_labels(graph, labels)), tuple(notes))
+
+
+def _told_by_overlap(links: Mapping[Relation, LinkSplit]) -> list[str]:
+    """What to say of links between segments that share frames: the content of both ends tells them."""
+    overlapping = {
+        relation: int((split.edges.gap_s < 0).sum()) for relation, split in links.items() if split.edges.gap_s is not None
+    }
+    return [
+        f"{count} of {len(links[relation].edges)} {relation} join items that overlap in time: what they share tells the link"
+        for relation, count in overlapping.items()
+        if count
+    ]
 
 
 def first_held_out(links: Iterable[LinkSplit]) -> float:

@@ -76,6 +76,13 @@ def test_follows_leaves_out_what_has_no_start_or_no_parent(catalogue):
     assert graph.edges[FOLLOWS].temporal
 
 
+def test_follows_of_overlapping_windows_is_the_next_start_with_a_negative_gap(catalogue):
+    items = [("v", "video"), ("a", "segment", "v", 0.0, 4.0), ("c", "segment", "v", 2.0, 6.0), ("b", "segment", "v", 2.0, 5.0)]
+    graph = build(catalogue([*items, ("d", "segment", "v", 9.0, 10.0)]), {}, [Follows()])
+    assert pairs(graph, FOLLOWS) == [("a", "c"), ("c", "b"), ("b", "d")]  # equal starts: catalogue order
+    assert graph.edges[FOLLOWS].gap_s.tolist() == [-2.0, -4.0, 4.0]
+
+
 def test_follows_of_another_kind_must_find_something(catalogue):
     with pytest.raises(GraphError, match=r"Follows has nothing to put in order; given: kind: photo; .* take a kind of: image"):
         build(catalogue([("i", "image")]), {}, [Follows(kind="photo")])

@@ -61,6 +61,12 @@ def test_a_fade_out_and_in_is_one_cut_where_nothing_is_seen(tmp_path, level, hel
     assert abs(cuts[0] - 50 / RATE) < 0.5
 
 
+def test_a_cut_through_black_is_one_cut_in_its_middle(tmp_path):
+    black = np.zeros((48, 64, 3))
+    cuts = cuts_of(tmp_path, 90, lambda number: view(A) if number < 40 else view(B) if number >= 60 else black)
+    assert cuts == pytest.approx([50 / RATE])
+
+
 def test_fades_at_the_ends_are_no_cuts(tmp_path):
     def picture(number: int) -> np.ndarray:
         return np.clip(min(number, 74 - number) / 20, 0, 1) * view(A)

@@ -130,6 +130,18 @@ def test_time_takes_one_clock_for_all_and_the_older_of_two_directions(graph, edg
     check(made, split, asked("time"))
 
 
+def test_links_between_segments_that_share_frames_are_spoken_of(graph, edges, caplog):
+    caplog.set_level("INFO")
+    pairs = [(i, i + 1) for i in range(9)]
+    gaps = np.array([-0.5, -0.5, 0, 0, 0, 0, 0, np.nan, 0.5], np.float32)
+    follows = edges("segment/follows/segment", pairs, gap_s=gaps, temporal=True)
+    note = "2 of 9 segment/follows/segment join items that overlap in time: what they share tells the link"
+    assert make(graph({"segment": 10}, [follows]), [follows.relation], [], asked(), 0).notes == (note,)
+    assert note in caplog.text
+    apart = edges("segment/follows/segment", pairs, gap_s=np.abs(gaps), temporal=True)
+    assert make(graph({"segment": 10}, [apart]), [apart.relation], [], asked(), 0).notes == ()
+
+
 def test_time_needs_times(graph, edges):
     pairs = [(i, i) for i in range(5)]
     for time, missing in ((None, 5), (np.array([1, 2, np.nan, 4, 5]), 1)):

@@ -18,7 +18,8 @@ class Follows(EdgeBuilder):
     """Items of one kind with the same parent, each linked to the next by ``start_s`` (ties: catalogue order).
 
     kind: of the items. An edge carries the seconds between the end of its source and the start of its target, negative where
-    they overlap. Without segments nothing is built; another kind that has no parents and starts is an error.
+    they overlap (windows with ``overlap_s`` do: a link between two that share frames is told by these, and the run says so).
+    Without segments nothing is built; another kind that has no parents and starts is an error.
     """
 
     kind: str = _DEFAULT
