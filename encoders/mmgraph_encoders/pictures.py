@@ -117,7 +117,7 @@ class Processed(Pictures):
             two = self._normalised(torch.from_numpy(np.concatenate(halves)).permute(0, 3, 1, 2))
             one = torch.cat([self._call(list(probe))["pixel_values"].flatten(0, -4) for probe in probes])
             return torch.equal(one, two)
-        except (KeyError, ValueError, TypeError, RuntimeError, AttributeError):
+        except (LookupError, ValueError, TypeError, RuntimeError, AttributeError):
             return False
 
     def _call(self, frames: Sequence[Bytes], **flags: bool) -> Any:
