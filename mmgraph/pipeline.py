@@ -1,25 +1,28 @@
 """The whole way of the data, on one screen. Start reading here."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from mmgraph import registry
 from mmgraph.catalogue.contract import Catalogue
-from mmgraph.encode.hub import stay_offline
+from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.answers import Answers, answer
 from mmgraph.graph.build import build as build_graph
-from mmgraph.graph.collect import Collected, collect
+from mmgraph.graph.collect import Collected
 from mmgraph.graph.contract import Graph
+from mmgraph.graph.duplicates import with_duplicates
 from mmgraph.graph.heterograph import save as save_graph
-from mmgraph.media.segments import content_hashes, cut
+from mmgraph.ingest import features, read
+from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import Trained, train
 from mmgraph.model.train import build as build_module
-from mmgraph.outputs.records import record_graph, record_quarantine, record_versions
+from mmgraph.outputs.duplicates import record_duplicates
+from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
 from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import write_answers, write_training
 from mmgraph.runs import RunFolder, open_run, write_json
@@ -49,6 +52,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
     tasks = [registry.create("task", task) for task in settings.tasks]
     if not tasks:
         raise SettingsError("tasks is empty: there is nothing to train for", todo="ask for Links or Categories")
+    check_installed(settings.model.adaptation)
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)
@@ -59,44 +63,22 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         write_json(run.encoders, collected.encoders)
         graph = assemble(settings, catalogue, collected, content)
         save_graph(graph, run.graph)
+        record_duplicates(run, graph, catalogue)
         split = divide(settings, graph, tasks)
         record_graph(run, graph, split)
         with interruptible():
-            trained = learn(settings, split, tasks, run)
+            trained = learn(settings, split, tasks, run, collected.tops)
         write_training(run, graph, trained)
         answers = answer(trained, split, settings.evaluate, settings.run.seed)
         write_answers(run, answers, catalogue, settings)
         return Outcome(run, answers, len(unread))
 
 
-def encode(settings: Settings) -> list[str]:
-    """Only read and encode; ``fit`` then finds every vector in the store. One line a modality."""
-    catalogue, content = read(settings)
-    collected = features(settings, catalogue, content)
-    return [
-        f"{modality}: {' '.join(f'{n} {what}' for what, n in counts.items())} by {collected.encoders[modality]['card']['name']}"
-        for modality, counts in collected.counts.items()
-    ]
-
-
-def read(settings: Settings) -> tuple[Catalogue, dict[str, str]]:
-    """Catalogue with videos cut into segments and bad files set aside; and the content key of every item with media."""
-    catalogue: Catalogue = registry.create("importer", settings.catalogue).read()
-    catalogue = cut(catalogue, settings.media, store_folder(settings))
-    return catalogue, content_hashes(catalogue, store_folder(settings))
-
-
-def features(settings: Settings, catalogue: Catalogue, content: dict[str, str]) -> Collected:
-    """Vectors of every item with media, from the store where they are."""
-    if settings.encoders.offline:
-        stay_offline()
-    return collect(catalogue, content, settings.encoders, settings.media, store_folder(settings))
-
-
 def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, content: dict[str, str]) -> Graph:
-    """One heterograph."""
+    """One heterograph, in which copies are known as such."""
     builders = [registry.create("edge builder", edge) for edge in settings.graph.edges]
-    return build_graph(catalogue, collected.features, builders, content)
+    graph = build_graph(catalogue, collected.features, builders, content)
+    return with_duplicates(graph, collected.fingerprints, settings.graph.near_duplicates)
 
 
 def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
@@ -109,17 +91,14 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
     return split
 
 
-def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder) -> Trained:
-    """Train all tasks jointly on what may be seen."""
+def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, tops: Mapping[str, Top]) -> Trained:
+    """Train all tasks jointly on what may be seen; ``tops``: what of encoders is trained with them."""
     torch.manual_seed(settings.run.seed)
     heads = [head for task in tasks for head in task.heads(split, settings.model)]
-    module = build_module(split.visible, heads, settings.model, settings.run.seed)
+    module = build_module(split.visible, heads, settings.model, settings.run.seed, tops)
+    record_adaptation(run, module.network.inputs.described)
     links = [asked for task in tasks for asked in task.asked_links(split)]
     labels = [asked for task in tasks for asked in task.asked_labels(split)]
-    data = GraphData(split.visible, links, labels, settings.model, settings.split.links.supervise, settings.run.seed)
+    triples = [asked for task in tasks for asked in task.asked_triples(split)]
+    data = GraphData(split.visible, links, labels, settings.model, settings.split.links.supervise, settings.run.seed, triples)
     return train(module, data, settings.trainer, run.checkpoints, settings.model)
-
-
-def store_folder(settings: Settings) -> Path:
-    """Where features are kept: shared by runs, beside the run folder unless set."""
-    return settings.encoders.store or settings.run.dir.parent / "store"

@@ -143,12 +143,13 @@ class SplitSettings(Section, frozen=True):
 
 
 class BatchSettings(Section, frozen=True):
-    """mode: ``full`` graph, ``neighbours`` of seeds, or ``auto`` (full up to auto_edges edges).
+    """mode: ``full`` graph and one step an epoch, whole graph in ``steps`` of size links, ``neighbours`` of seeds, or ``auto``.
 
-    fanouts: neighbours a relation, one number a layer; size: seed links or items a batch; workers: sampler processes.
+    auto is full up to auto_edges edges, and steps for facts and for a model without layers. fanouts: neighbours a relation, one
+    number a layer; size: seed links or items a batch; workers: sampler processes.
     """
 
-    mode: Literal["auto", "full", "neighbours"] = "auto"
+    mode: Literal["auto", "full", "steps", "neighbours"] = "auto"
     auto_edges: Natural = 2_000_000
     fanouts: tuple[Positive, ...] = (15, 10)
     size: Positive = 1024

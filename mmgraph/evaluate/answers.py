@@ -1,6 +1,6 @@
 """A trained model -> answers to every question asked, measured beside the baselines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,7 @@ from mmgraph.evaluate.evaluate import (
     fit_link_baselines,
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
+from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.verdict import Verdict
 from mmgraph.model.contract import Embeddings
@@ -24,6 +25,7 @@ from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.heads import LabelHead, LinkHead
+from mmgraph.tasks.triples import TripleHead
 from mmgraph.types import Floats, Ints
 
 
@@ -61,6 +63,8 @@ def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int
     for one in trained.heads:
         if isinstance(one.head, LinkHead):
             _links(one.head, one.embeddings, split, settings, seed, answers)
+        elif isinstance(one.head, TripleHead):
+            _facts(one.head, one.embeddings, split, settings, seed, answers)
         elif isinstance(one.head, LabelHead):
             _labels(one.head, one.embeddings, split, settings, seed, answers)
     return answers
@@ -77,6 +81,31 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
     answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
+
+
+def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+    """All relations of a knowledge graph together; each gets its own answer from the method that was chosen for all."""
+    family = FamilyQuestion.of(head.name, split, head.relations, seed)
+    names = baseline_names(settings.baselines, "link")
+    questions = {relation: LinkQuestion(split.visible, split.links[relation], seed) for relation in head.relations}
+    baselines = {relation: fit_link_baselines(question, names) for relation, question in questions.items()}
+    methods = [ScorerLinks("gnn", _asked(head, rows, family.items)), *gathered(family, baselines)]
+    ours, evidence = combine_links(family, methods, settings, seed)
+    measured, verdict = evaluate_links(family, [ours, *methods], settings)
+    calibration = calibrate(family, ours, seed)
+    for relation, question in questions.items():
+        answers.links.append(LinkAnswer(question, of_relation(ours, family, relation), calibration))
+    answers.rows += measured
+    answers.verdicts.append(verdict)
+    answers.evidence.append(evidence)
+
+
+def _asked(head: TripleHead, rows: Embeddings, items: int) -> Callable[[Ints, Direction], Floats]:
+    def score(queries: Ints, _: Direction) -> Floats:
+        relation, item = np.divmod(queries, items)
+        return np.asarray(head.scores(rows, item, relation), np.float32)
+
+    return score
 
 
 def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:

@@ -4,9 +4,11 @@ import abc
 from dataclasses import dataclass
 from typing import Literal
 
-from mmgraph.graph.contract import Graph
+import numpy as np
+
+from mmgraph.graph.contract import Edges, Graph
 from mmgraph.split.contract import LabelSplit, LinkSplit
-from mmgraph.types import Floats, Ints, Relation
+from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
 OURS = "mmgraph"
@@ -24,6 +26,30 @@ class LinkQuestion:
     def relation(self) -> Relation:
         """The target relation."""
         return self.split.relation
+
+    @property
+    def name(self) -> str:
+        """What its rows are called."""
+        return str(self.relation)
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """From which sides its links are asked."""
+        return ("target", "source")
+
+    @property
+    def visible(self) -> Edges:
+        """Its links that may be seen."""
+        nothing = Edges(self.relation, np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return self.graph.edges.get(self.relation, nothing)
+
+    def units(self, edges: Ints) -> Ints:
+        """A number for what is drawn again in a bootstrap, for each of the edges at these positions: the edge itself."""
+        return edges
+
+    def asks_target(self, edges: Ints, direction: Direction) -> Bools:
+        """Which of the edges at these positions ask for their target, when asked in this direction."""
+        return np.full(len(edges), direction == "target")
 
     def count(self, direction: Direction) -> int:
         """How many candidates there are in this direction."""

@@ -13,7 +13,7 @@ from mmgraph import registry
 from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
-from mmgraph.evaluate.ranking import DIRECTIONS, Ranks, ranks
+from mmgraph.evaluate.ranking import Ranks, ranks
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
 from mmgraph.progress import Bar
 from mmgraph.settings import EvaluateSettings
@@ -72,25 +72,26 @@ def evaluate_links(
     Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. An
     interval resamples edges, each with both its directions. A split without links gives no rows.
     """
-    target, rows = str(question.relation), list[Row]()
+    target, rows = question.name, list[Row]()
     compared: dict[str, Compared] = {}
     held_out = {"valid": question.split.valid, "test": question.split.test}
-    with Bar(f"ranking {target}", sum(map(len, held_out.values())) * 2 * len(methods), "queries") as bar:
+    sided = len(question.directions)
+    with Bar(f"ranking {target}", sum(map(len, held_out.values())) * sided * len(methods), "queries") as bar:
         for split, edges in held_out.items():
             if not len(edges):
                 continue
             measured: Measured = {}
             for method in methods:
-                both = []
-                for direction in DIRECTIONS:
-                    both.append(ranks(method, question, edges, direction, settings.block))
+                asked = []
+                for direction in question.directions:
+                    asked.append(ranks(method, question, edges, direction, settings.block))
                     bar.advance(len(edges))
-                measured |= _link_statistics(method.name, both)
+                measured |= _link_statistics(method.name, question, edges, asked)
             made, drawn = _rows("links", target, split, measured, settings, question.seed)
             rows += made
             if split == "test":
                 compared = _of_metric("mrr", measured, drawn)
-    return rows, verdict("links", target, "mrr", compared, 2 * len(question.split.test), settings.level)
+    return rows, verdict("links", target, "mrr", compared, sided * len(question.split.test), settings.level)
 
 
 def evaluate_labels(
@@ -125,15 +126,18 @@ def groups_of(question: LabelQuestion, items: Ints) -> Ints:
     return np.where(parent[items] >= 0, parent[items], parent.max() + 1 + items).astype(np.int64)
 
 
-def _link_statistics(name: str, both: Sequence[Ranks]) -> Measured:
-    """All metrics of a method; a unit is an edge."""
+def _link_statistics(name: str, question: LinkQuestion, edges: Ints, asked: Sequence[Ranks]) -> Measured:
+    """All metrics of a method on the edges, asked once in each direction; a unit is an edge with both its directions."""
+    rank, candidates = (np.concatenate([one[column] for one in asked]) for column in (0, 1))
+    units = np.tile(question.units(edges), len(asked))
+    to_target = np.concatenate([question.asks_target(edges, direction) for direction in question.directions])
     out: Measured = {}
     for metric, per_query in LINK_METRICS.items():
-        parts = [np.stack(per_query(one.rank, one.candidates), axis=1) for one in both]
-        out[name, metric] = Statistic(np.sum(parts, axis=0)), 2 * len(parts[0])
+        sums = np.stack(per_query(rank, candidates), axis=1)
+        out[name, metric] = Statistic(grouped(sums, units)), len(sums)
         if metric == "mrr":
-            sided = zip(DIRECTIONS, parts, strict=True)
-            out |= {(name, f"mrr/{direction}"): (Statistic(part), len(part)) for direction, part in sided}
+            for direction, those in (("target", to_target), ("source", ~to_target)):
+                out[name, f"mrr/{direction}"] = Statistic(grouped(sums * those[:, None], units)), int(those.sum())
     return out
 
 

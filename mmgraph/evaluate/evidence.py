@@ -18,7 +18,7 @@ from mmgraph.evaluate.evaluate import groups_of
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.pool import Pool, fit_pool
-from mmgraph.evaluate.ranking import DIRECTIONS, ranks
+from mmgraph.evaluate.ranking import ranks
 from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Floats, Ints
 
@@ -79,7 +79,7 @@ def combine_links(
     question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, seed: int
 ) -> tuple[LinkMethod, EvidenceReport]:
     """Choose on validation among the methods, the gnn first, and their combination; the method handed out is named OURS."""
-    target, valid = str(question.relation), _sampled(question, seed)
+    target, valid = question.name, _sampled(question, seed)
     if not len(valid):
         report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
         return _report(methods[0], report)
@@ -89,7 +89,7 @@ def combine_links(
     pieces = tuple(Piece(method.name, value) for method, value in zip(methods, values, strict=True))
     if len(valid) < FEWEST or len(methods) < 2:
         return _report(methods[best], EvidenceReport(target, "mrr", methods[best].name, len(valid), pieces))
-    fold = _folds(np.arange(len(valid)), seed)
+    fold = _folds(question.units(valid), seed)
     samples, context = _samples(question, methods, valid, seed)
     crossed = np.zeros_like(single[0])
     for number in range(FOLDS):
@@ -153,7 +153,7 @@ def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, Evi
 def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, block: int) -> Reals:
     """Mean reciprocal rank of each edge's two directions; the filter knows train and valid only."""
     known = _known(question)
-    both = [1.0 / ranks(method, question, edges, direction, block, known).rank for direction in DIRECTIONS]
+    both = [1.0 / ranks(method, question, edges, direction, block, known).rank for direction in question.directions]
     return np.mean(both, axis=0)
 
 
@@ -174,8 +174,8 @@ def _samples(
 ) -> tuple[dict[Direction, Sample], Context]:
     generator = np.random.default_rng([seed, 0xE71D])
     known = question.split.edges.take(_known(question))
-    context = Context.of(question, methods, dict.fromkeys(DIRECTIONS, valid))
-    return {d: sample(context, question, valid, d, known, generator) for d in DIRECTIONS}, context
+    context = Context.of(question, methods, dict.fromkeys(question.directions, valid))
+    return {d: sample(context, question, valid, d, known, generator) for d in question.directions}, context
 
 
 def _weights(samples: Mapping[Direction, Sample]) -> dict[Direction, Reals]:

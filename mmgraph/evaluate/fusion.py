@@ -84,9 +84,7 @@ class Context:
     @classmethod
     def of(cls, question: LinkQuestion, methods: Sequence[LinkMethod], edges: Mapping[Direction, Ints]) -> "Context":
         """``edges``: the validation edges of each direction whose queries give the deviations."""
-        nothing = Edges(question.relation, np.zeros(0, np.int64), np.zeros(0, np.int64))
-        seen = question.graph.edges.get(question.relation, nothing)
-        visible = {d: Known.of(seen, question.count(other_way(d)), d) for d in edges}
+        visible = {d: Known.of(question.visible, question.count(other_way(d)), d) for d in edges}
         candidates = {d: question.count(d) for d in edges}
         start = cls(methods, visible, candidates, {})
         deviation = {d: start._deviations(np.unique(sides(question.split.edges.take(e), d)[0]), d) for d, e in edges.items()}

@@ -13,6 +13,8 @@ from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.sample.full import FullGraphBatches, whole_batch
 from mmgraph.sample.neighbours import NeighbourBatches
 from mmgraph.sample.questions import AskedLabels, AskedLinks
+from mmgraph.sample.steps import WholeGraphSteps
+from mmgraph.sample.triples import AskedTriples
 from mmgraph.settings import ModelSettings
 
 log = logging.getLogger(__name__)
@@ -40,14 +42,17 @@ class GraphData(lightning.LightningDataModule):
         settings: ModelSettings,
         supervise: float,
         seed: int,
+        triples: Sequence[AskedTriples] = (),
     ) -> None:
         super().__init__()
         self._settings = settings
-        self.batches: FullGraphBatches | NeighbourBatches
-        if chosen_mode(graph, settings) == "full":
+        self.batches: FullGraphBatches | WholeGraphSteps | NeighbourBatches
+        mode, batch = chosen_mode(graph, settings, bool(triples)), settings.batches
+        if mode == "full":
             self.batches = FullGraphBatches(graph, settings.layers, links, labels, supervise, seed)
+        elif mode == "steps":
+            self.batches = WholeGraphSteps(graph, settings.layers, links, labels, triples, batch.size, seed)
         else:
-            batch = settings.batches
             if len(batch.fanouts) != settings.layers:
                 raise SettingsError(
                     "model.batches.fanouts needs one number a layer",
@@ -76,16 +81,24 @@ class GraphData(lightning.LightningDataModule):
         held = self._moved
         if held is None or held[0] is not batch.inputs:
             held = self._moved = (batch.inputs, batch.inputs.to(device))
-        rest = Batch(Inputs({}, {}), batch.blocks, batch.links, batch.labels).to(device)
-        return Batch(held[1], rest.blocks, rest.links, rest.labels)
+        rest = Batch(Inputs({}, {}), batch.blocks, batch.links, batch.labels, batch.triples).to(device)
+        return Batch(held[1], rest.blocks, rest.links, rest.labels, rest.triples)
 
 
-def chosen_mode(graph: Graph, settings: ModelSettings) -> str:
-    """``full`` or ``neighbours``; ``auto`` decides by the number of edges, and the log says so."""
+def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False) -> str:
+    """``full``, ``steps`` or ``neighbours``; ``auto`` decides, and the log says so.
+
+    Without layers, and for facts, it takes ``steps``; else it decides by the number of edges. Raises SettingsError for facts in
+    another mode.
+    """
     mode = settings.batches.mode
+    if triples and mode not in ("auto", "steps"):
+        raise SettingsError(
+            "the task Facts needs the whole graph", given=f"model.batches.mode: {mode}", todo="set it to steps"
+        )
     if mode != "auto":
         return mode
     edges = sum(len(e) for e in graph.edges.values())
-    mode = "full" if edges <= settings.batches.auto_edges else "neighbours"
+    mode = "steps" if triples or not settings.layers else "full" if edges <= settings.batches.auto_edges else "neighbours"
     log.info("batches: %s (%d edges, model.batches.auto_edges %d)", mode, edges, settings.batches.auto_edges)
     return mode

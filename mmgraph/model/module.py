@@ -67,4 +67,4 @@ class GraphModule(lightning.LightningModule):
         return [head for head in self.heads if isinstance(head, Head)]
 
     def _asked(self, batch: Batch) -> list[Head]:
-        return [head for head in self.all_heads if head.name in batch.links or head.name in batch.labels]
+        return [head for head in self.all_heads if head.name in {**batch.links, **batch.labels, **batch.triples}]

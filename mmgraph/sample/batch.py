@@ -72,6 +72,25 @@ class LinkBatch:
 
 
 @dataclass(frozen=True)
+class TripleBatch:
+    """Questions (item, relation, ?) about links of many relations between items of one kind: ``answer`` is the true one.
+
+    ``relation`` from the number of relations on asks for sources: the relation read from target to source. ``others`` are candidates
+    shared by all rows; ``is_link[i, j]``: candidate j is a known train answer to question i and no negative.
+    """
+
+    item: Int[Tensor, "questions"]
+    relation: Int[Tensor, "questions"]
+    answer: Int[Tensor, "questions"]
+    others: Int[Tensor, "others"]
+    is_link: Bool[Tensor, "questions others"]
+
+    def to(self, device: torch.device) -> "TripleBatch":
+        """A copy on a device."""
+        return TripleBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
 class LabelBatch:
     """Rows of the output embeddings and their classes."""
 
@@ -91,6 +110,7 @@ class Batch:
     blocks: tuple[Block, ...]
     links: Mapping[str, LinkBatch] = field(default_factory=dict)
     labels: Mapping[str, LabelBatch] = field(default_factory=dict)
+    triples: Mapping[str, TripleBatch] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device; a block that serves several layers is copied once."""
@@ -100,4 +120,5 @@ class Batch:
             tuple(moved[id(block)] for block in self.blocks),
             {name: one.to(device) for name, one in self.links.items()},
             {name: one.to(device) for name, one in self.labels.items()},
+            {name: one.to(device) for name, one in self.triples.items()},
         )

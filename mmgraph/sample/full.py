@@ -1,6 +1,6 @@
 """Full-graph batches: every step sees all items; the links it predicts are taken out of the messages, with their reverses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,27 +75,32 @@ class FullGraphBatches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        relations = dict(self._whole.blocks[0].relations) if self.depth else {}
-        asked = {}
+        asked, gone = {}, {}
         for one in self.links:
             count = len(one.source)
             chosen = np.sort(rng.permutation(count)[: max(1, round(self.supervise * count))])
             asked[one.name] = link_batch(one, chosen, rng)
-            _withhold(relations, one.relation, one.withheld(chosen), count)
-        block = Block(self._whole.blocks[0].num_targets, relations) if self.depth else None
+            gone[one.relation] = one.withheld(chosen)
         labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
-        yield Batch(self._whole.inputs, (block,) * self.depth if block else (), asked, labels)
+        blocks: tuple[Block, ...] = ()
+        if self.depth:
+            whole = self._whole.blocks[0]
+            blocks = (Block(whole.num_targets, without(whole.relations, gone)),) * self.depth
+        yield Batch(self._whole.inputs, blocks, asked, labels)
 
 
-def _withhold(relations: dict[Relation, Adjacency], relation: Relation, chosen: Ints, count: int) -> None:
-    """Take links and their reverses out.
+def without(relations: Mapping[Relation, Adjacency], gone: Mapping[Relation, Ints]) -> dict[Relation, Adjacency]:
+    """Take edges out, by their ids in each relation, together with their reverses.
 
     The visible edges of a target relation are its train links in the same order, so a link's position is its edge id.
     """
-    keep = torch.ones(count, dtype=torch.bool)
-    keep[torch.from_numpy(chosen)] = False
-    for one in (relation, relation.reverse):
-        adjacency = relations.get(one)
-        if adjacency is not None:
-            assert adjacency.ids is not None
-            relations[one] = adjacency.keep(keep[adjacency.ids])
+    left = dict(relations)
+    for relation, ids in gone.items():
+        for one in (relation, relation.reverse):
+            adjacency = left.get(one)
+            if adjacency is not None:
+                assert adjacency.ids is not None
+                keep = torch.ones(adjacency.ids.numel(), dtype=torch.bool)
+                keep[torch.from_numpy(ids)] = False
+                left[one] = adjacency.keep(keep[adjacency.ids])
+    return left

@@ -23,6 +23,7 @@ def split_links(
     _check_shares(settings)
     targets = {relation: graph.edges[relation] for relation in relations}
     if settings.method == "given":
+        _check_given(list(targets.values()))
         return {relation: given(edges) for relation, edges in targets.items()}
     if settings.method == "time":
         return time(graph, targets, settings)
@@ -68,17 +69,28 @@ def time(graph: Graph, targets: Mapping[Relation, Edges], settings: LinkSplitSet
 
 def given(edges: Edges) -> LinkSplit:
     """As the table says; links that it leaves free are train links."""
-    relation = edges.relation
+    return _by_side(edges, _given_sides(edges))
+
+
+def _given_sides(edges: Edges) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
     if edges.split is None:
-        raise SplitError(
-            f"the table gives no split of {relation}", todo="fill links.split, or take split.links.method: random"
-        )
-    side = np.where(edges.split < 0, 0, edges.split)
-    for code, name in enumerate(("train", "valid", "test")):
-        if not (side == code).any():
-            todo = f"mark some as {name}, or take split.links.method: random"
-            raise SplitError(f"the table gives no {name} link of {relation}", todo=todo)
-    return _by_side(edges, side)
+        todo = "fill links.split, or take split.links.method: random"
+        raise SplitError(f"the table gives no split of {edges.relation}", todo=todo)
+    return np.where(edges.split < 0, 0, edges.split)
+
+
+def _check_given(targets: Sequence[Edges]) -> None:
+    """Every relation has train links; of relations between the same kinds (of a knowledge graph) some have valid and test links."""
+    sides: dict[tuple[str, str], list[Edges]] = {}
+    for edges in targets:
+        sides.setdefault((edges.relation.source, edges.relation.target), []).append(edges)
+    for together in sides.values():
+        each = [set(np.unique(_given_sides(edges)).tolist()) for edges in together]
+        for code, name in enumerate(("train", "valid", "test")):
+            lacking = [edges.relation for edges, codes in zip(together, each, strict=True) if code not in codes]
+            if len(lacking) == len(together) or (code == 0 and lacking):
+                todo = f"mark some as {name}, or take split.links.method: random"
+                raise SplitError(f"the table gives no {name} link of {lacking[0]}", todo=todo)
 
 
 def _by_side(edges: Edges, side: "np.ndarray[tuple[int], np.dtype[np.int8]]") -> LinkSplit:

@@ -5,6 +5,7 @@ import abc
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.questions import AskedLabels, AskedLinks
+from mmgraph.sample.triples import AskedTriples
 from mmgraph.settings import ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.types import Relation
@@ -26,6 +27,10 @@ class Task(abc.ABC):
         """What is added to the model, one head a relation or field."""
 
     def asked_links(self, split: Split) -> list[AskedLinks]:
+        """What a loader has to draw for this task's heads; none by default."""
+        return []
+
+    def asked_triples(self, split: Split) -> list[AskedTriples]:
         """What a loader has to draw for this task's heads; none by default."""
         return []
 

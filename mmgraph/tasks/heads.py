@@ -83,13 +83,13 @@ class LinkHead(Head):
         if same:
             known[torch.arange(len(source)), source] = True
             known_back[torch.arange(len(target)), target] = True
-        return [_mean_ranks(forward, target, known), _mean_ranks(backward, source, known_back)]
+        return [mean_ranks(forward, target, known), mean_ranks(backward, source, known_back)]
 
 
-def _mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
+def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
     """Rank of the truth among the candidates that are not filtered, ties at their mean.
 
-    >>> _mean_ranks(torch.tensor([[1.0, 3.0, 3.0, 9.0]]), torch.tensor([1]), torch.tensor([[False, True, False, True]]))
+    >>> mean_ranks(torch.tensor([[1.0, 3.0, 3.0, 9.0]]), torch.tensor([1]), torch.tensor([[False, True, False, True]]))
     tensor([1.5000])
     """
     own = scores.gather(1, truth[:, None])

@@ -13,14 +13,14 @@ from mmgraph.errors import SettingsError
 from mmgraph.settings import Component
 
 NAMES = {
-    "importer": {"folder", "tables"},
+    "importer": {"folder", "tables", "triples"},
     "edge builder": {"attached", "contains", "follows", "similar"},
     "layer": {"comp_gcn", "gat", "gat_v2", "gcn", "hgt", "light_gcn", "rgcn", "sage"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
     "loss": {"bce", "bpr", "cross_entropy", "info_nce", "margin", "self_adversarial"},
     "regulariser": {"l2", "n3"},
     "negative sampler": {"every", "in_batch", "uniform"},
-    "task": {"categories", "links"},
+    "task": {"categories", "facts", "links"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
     "label baseline": {"label_propagation", "logistic_regression", "majority", "nearest_labelled"},
     "encoder": {

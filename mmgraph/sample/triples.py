@@ -1,0 +1,106 @@
+"""Links of many relations between items of one kind, asked from both sides: what a knowledge graph's batches are drawn from."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from mmgraph.graph.merge import among
+from mmgraph.sample.batch import TripleBatch
+from mmgraph.sample.negatives import NegativeSampler
+from mmgraph.types import Bools, Ints, Relation
+
+
+class Triples(NamedTuple):
+    """int64 [links] each: source, number of the relation, target."""
+
+    source: Ints
+    relation: Ints
+    target: Ints
+
+    def questions(self, relations: int) -> tuple[Ints, Ints, Ints]:
+        """(item, relation, answer) int64 [2 x links]: first every target asked, then every source.
+
+        >>> Triples(np.array([0]), np.array([1]), np.array([5])).questions(3)
+        (array([0, 5]), array([1, 4]), array([5, 0]))
+        """
+        item = np.concatenate([self.source, self.target])
+        relation = np.concatenate([self.relation, self.relation + relations])
+        return item, relation, np.concatenate([self.target, self.source])
+
+
+class KnownAnswers:
+    """The known answers of every question (item, relation), one after the other."""
+
+    def __init__(self, item: Ints, relation: Ints, answer: Ints, num_items: int) -> None:
+        self._num_items = num_items
+        key = relation * num_items + item
+        order = np.argsort(key, kind="stable")
+        self._key, self._answer = key[order], answer[order]
+
+    def pairs(self, item: Ints, relation: Ints) -> tuple[Ints, Ints]:
+        """(row, answer) of everything known of the questions.
+
+        >>> KnownAnswers(np.array([0, 0]), np.array([1, 1]), np.array([4, 2]), 5).pairs(np.array([3, 0]), np.array([1, 1]))
+        (array([1, 1]), array([4, 2]))
+        """
+        key = relation * self._num_items + item
+        low, high = np.searchsorted(self._key, key), np.searchsorted(self._key, key, side="right")
+        count = high - low
+        rows = np.repeat(np.arange(len(key)), count)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+        return rows, self._answer[np.repeat(low, count) + within]
+
+
+@dataclass(frozen=True)
+class AskedTriples:
+    """The train links of ``relations``, all between items of ``kind``; ``triples.relation`` counts within ``relations``.
+
+    The links of a relation lie together and in the order of its visible edges, so that their positions are edge ids.
+    """
+
+    name: str
+    kind: str
+    relations: tuple[Relation, ...]
+    triples: Triples
+    num_items: int
+    negatives: NegativeSampler
+    known: KnownAnswers = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", KnownAnswers(*self.triples.questions(len(self.relations)), self.num_items))
+
+    def __len__(self) -> int:
+        return len(self.triples.source)
+
+    def batch(self, chosen: Ints, rng: np.random.Generator) -> TripleBatch:
+        """Both questions of every chosen link, with their candidates."""
+        some = Triples(*(column[chosen] for column in self.triples))
+        item, relation, answer = some.questions(len(self.relations))
+        others = self.negatives.others(answer, self.num_items, rng)
+        arrays = (item, relation, answer, others, self._is_link(item, relation, others))
+        return TripleBatch(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+
+    def withheld(self, chosen: Ints) -> dict[Relation, Ints]:
+        """Edge ids, by relation, of the chosen links and of every train link between the same two items, in either direction."""
+        source, relation, target = self.triples
+        low, high = np.minimum(source, target), np.maximum(source, target)
+        pair = low * self.num_items + high
+        gone = np.flatnonzero(among(pair, pair[chosen]))
+        first = np.searchsorted(relation, np.arange(len(self.relations)))
+        numbers = relation[gone]
+        return {
+            one: gone[numbers == number] - first[number]
+            for number, one in enumerate(self.relations)
+            if (numbers == number).any()
+        }
+
+    def _is_link(self, item: Ints, relation: Ints, others: Ints) -> Bools:
+        column = np.full(self.num_items, -1, np.int64)
+        column[others] = np.arange(len(others))
+        rows, answers = self.known.pairs(item, relation)
+        place = column[answers]
+        found = np.zeros((len(item), len(others)), bool)
+        found[rows[place >= 0], place[place >= 0]] = True
+        return found

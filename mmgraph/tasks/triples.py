@@ -1,0 +1,94 @@
+"""The head of a knowledge graph: one scorer for all its relations, asked from both sides."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.model.contract import Embeddings, Head
+from mmgraph.sample.batch import Batch
+from mmgraph.sample.triples import KnownAnswers, Triples
+from mmgraph.tasks.heads import Compare, mean_ranks
+from mmgraph.types import Ints, Relation
+
+_QUERIES = 4000  # validation links looked at each epoch; all of them are ranked once training has ended
+_CELLS = 1 << 23
+
+
+class TripleHead(Head):
+    """Questions (item, relation, ?), the relation turned round for those that ask for sources.
+
+    reciprocal: a turned relation has parameters of its own (Lacroix et al. 2018, arXiv 1806.07297, section 4.1); without, it has the
+    relation's own. dropout: of the asked item's vector in training.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        relations: tuple[Relation, ...],
+        compare: Compare,
+        *,
+        known: Triples,
+        valid: Triples,
+        num_items: int,
+        reciprocal: bool = True,
+        dropout: float = 0.0,
+        weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.name, self.weight, self.relations = name, weight, relations
+        self.scorer, self.compare, self.regulariser = compare.scorer, compare.loss, compare.regulariser
+        self.reciprocal, self.dropout = reciprocal, dropout
+        self.kind = relations[0].source
+        self.kinds, self.figure = (self.kind,), "mrr" if len(valid.source) else None
+        self._valid = Triples(*(column[:_QUERIES] for column in valid)).questions(len(relations))
+        self._known = KnownAnswers(*known.questions(len(relations)), num_items)
+
+    def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
+        """Mean over both directions' questions, and what the regulariser adds."""
+        asked, rows = batch.triples[self.name], embeddings[self.kind]
+        items = F.dropout(rows[asked.item], self.dropout, self.training)
+        question = self.question(items, asked.relation)
+        positive = self.scorer.pairs(question, self.scorer.target(rows[asked.answer]))
+        negative = self.scorer.matrix(question, self.scorer.target(rows[asked.others]))
+        loss = self.compare(positive, negative, ~asked.is_link)
+        if self.regulariser is None:
+            return loss
+        relation = asked.relation if self.reciprocal else asked.relation % len(self.relations)
+        return loss + self.regulariser(self.scorer.factors(rows[asked.item], relation, rows[asked.answer]))
+
+    def question(self, items: Float[Tensor, "n width"], relation: Tensor) -> Float[Tensor, "n wide"]:
+        """Prepared questions, to be compared with prepared targets."""
+        if self.reciprocal:
+            return self.scorer.source(items, relation)
+        turned = relation >= len(self.relations)
+        own = relation % len(self.relations)
+        if not turned.any():
+            return self.scorer.source(items, own)
+        return torch.where(turned[:, None], self.scorer.inverse(items, own), self.scorer.source(items, own))
+
+    @torch.no_grad()
+    def scores(self, embeddings: Embeddings, item: Ints, relation: Ints) -> Float[Tensor, "n items"]:
+        """Of every item as the answer to each question."""
+        rows = embeddings[self.kind]
+        asked = torch.from_numpy(item).to(rows.device)
+        question = self.question(rows[asked], torch.from_numpy(relation).to(rows.device))
+        return self.scorer.matrix(question, self.scorer.target(rows)).float()
+
+    @torch.no_grad()
+    def validate(self, embeddings: Embeddings) -> dict[str, float]:
+        """Filtered mean reciprocal rank over both directions, ties at their mean rank."""
+        count = len(self._valid[0])
+        if not count:
+            return {}
+        step = max(1, _CELLS // max(len(embeddings[self.kind]), 1))
+        ranks = [self._ranks(embeddings, *(column[i : i + step] for column in self._valid)) for i in range(0, count, step)]
+        return {"mrr": float(torch.cat(ranks).reciprocal().mean())}
+
+    def _ranks(self, embeddings: Embeddings, item: Ints, relation: Ints, answer: Ints) -> Tensor:
+        scores = self.scores(embeddings, item, relation)
+        filtered = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+        rows, answers = (torch.from_numpy(np.asarray(one)).to(scores.device) for one in self._known.pairs(item, relation))
+        filtered[rows, answers] = True
+        return mean_ranks(scores, torch.from_numpy(answer).to(scores.device), filtered).cpu()
