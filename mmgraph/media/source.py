@@ -2,10 +2,12 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.media.clip import Source, Span
+
+_WHOLE = Span()
 
 
 def sources(catalogue: Catalogue) -> dict[str, Source]:
@@ -15,19 +17,28 @@ def sources(catalogue: Catalogue) -> dict[str, Source]:
     own start is added, and the parent's end is kept where the item states none. Items without any of these (users,
     entities) are left out.
     """
-    rows = {str(row.id): row for row in catalogue.items.itertuples(index=False)}
+    items = catalogue.items
+    columns = (items[name].tolist() for name in ("id", "path", "text", "parent", "start_s", "end_s"))
+    rows = {row[0]: _Row(*row[1:]) for row in zip(*columns, strict=True)}
     found: dict[str, Source] = {}
     for key, row in rows.items():
-        source = _of(key, row, rows)
-        if source is not None:
+        if row.path is not None or row.text is not None:
+            found[key] = Source(key, None if row.path is None else Path(row.path), _span(row), row.text)
+        elif (source := _of_parent(key, row, rows)) is not None:
             found[key] = source
     return found
 
 
-def _of(key: str, row: Any, rows: dict[str, Any]) -> Source | None:
+class _Row(NamedTuple):
+    path: str | None
+    text: str | None
+    parent: str | None
+    start_s: float
+    end_s: float
+
+
+def _of_parent(key: str, row: _Row, rows: dict[str, _Row]) -> Source | None:
     """``row`` and its chain of parents -> source; a chain that runs in a circle has none."""
-    if row.path is not None or row.text is not None:
-        return Source(key, None if row.path is None else Path(row.path), _span(row), row.text)
     start, end = _seconds(row.start_s), _seconds(row.end_s)
     seen = {key}
     while row.path is None:
@@ -40,8 +51,12 @@ def _of(key: str, row: Any, rows: dict[str, Any]) -> Source | None:
     return Source(key, Path(row.path), Span(start or 0.0, end))
 
 
-def _span(row: Any) -> Span:
-    return Span(_seconds(row.start_s) or 0.0, _seconds(row.end_s))
+def _span(row: _Row) -> Span:
+    return (
+        _WHOLE
+        if math.isnan(row.start_s) and math.isnan(row.end_s)
+        else Span(_seconds(row.start_s) or 0.0, _seconds(row.end_s))
+    )
 
 
 def _seconds(value: float) -> float | None:
