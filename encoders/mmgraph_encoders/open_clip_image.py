@@ -1,12 +1,15 @@
 """Frames by the image tower of an open_clip model."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Bytes, Floats, Modality
 from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
+
+if TYPE_CHECKING:
+    from mmgraph.encode.tuning import Tunable
 
 
 class OpenClipImage(Encoder):
@@ -70,6 +73,16 @@ class OpenClipImage(Encoder):
             precision=self.weights.precision,
         )
 
+    def tunable(self, blocks: int, tokens: int | None) -> "Tunable | str":
+        """The last blocks of an image tower that is a vision transformer of open_clip's own; frames are pooled by their mean."""
+        from mmgraph_encoders.tunable_transformer import cut_frames
+        from mmgraph_encoders.vision_tails import open_clip_tail
+
+        if self.pooling != "mean":
+            return f"its frames are pooled by {self.pooling}; pooling: mean can be trained"
+        visual = self._ready().network.visual
+        return cut_frames(visual, open_clip_tail(visual), self._compute, self.prepare, blocks)
+
     def _ready(self) -> Contrastive:
         from mmgraph_encoders.pretrained import unloaded
 
@@ -82,14 +95,12 @@ class OpenClipImage(Encoder):
         return self._ready().pictures.prepare(clip)
 
     def _encode(self, clips: Sequence[Clip]) -> Floats:
-        import torch
-
         from mmgraph_encoders.pictures import frame_vectors
 
+        return frame_vectors(clips, self._ready().pictures, self._compute, self.pooling)
+
+    def _compute(self, frames: Sequence[Bytes]) -> Any:
+        """Prepared frames uint8 [h, w, 3] -> tensor [n, width]."""
         loaded = self._ready()
-
-        def compute(frames: Sequence[Bytes]) -> torch.Tensor:
-            inputs = loaded.pictures.inputs(frames, loaded.device, loaded.dtype)
-            return loaded.network.encode_image(inputs["pixel_values"])
-
-        return frame_vectors(clips, loaded.pictures, compute, self.pooling)
+        inputs = loaded.pictures.inputs(frames, loaded.device, loaded.dtype)
+        return loaded.network.encode_image(inputs["pixel_values"])

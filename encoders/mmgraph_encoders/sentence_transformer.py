@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
@@ -10,6 +10,9 @@ from mmgraph.types import Floats, Modality
 from mmgraph_encoders import known, text_defaults, weights
 from mmgraph_encoders.clips import texts_of, unit
 from mmgraph_encoders.text_defaults import Reading
+
+if TYPE_CHECKING:
+    from mmgraph.encode.tuning import Tunable
 
 _MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 _OFFSET = (
@@ -113,6 +116,19 @@ class SentenceTransformer(Encoder):
             precision=self.precision,
         )
 
+    def tunable(self, blocks: int, tokens: int | None) -> "Tunable | str":
+        """The last blocks of BERT and its kin, with the pooling."""
+        from mmgraph_encoders.tunable_transformer import cut_text
+
+        self._ready()
+        length = min(tokens or self._max_tokens, self._max_tokens)
+
+        def tokenize(texts: Sequence[str]) -> dict[str, Any]:
+            return self._padded(self._tokens([self._reading.prefix + text for text in texts], length))
+
+        how = self._reading
+        return cut_text(self._network, tokenize, blocks, length, pooling=how.pooling, normalise=how.normalise)
+
     def _ready(self) -> None:
         from mmgraph_encoders.pretrained import unloaded
 
@@ -127,9 +143,10 @@ class SentenceTransformer(Encoder):
         vectors = by_length(tokens, self._compute, self._device)
         return unit(vectors) if self._reading.normalise else vectors
 
-    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+    def _tokens(self, texts: Sequence[str], length: int | None = None) -> list[list[int]]:
         """Numbers of the tokens of each text, cut to length; at least one, also where a tokenizer adds none of its own."""
-        found = self._tokenizer(list(texts), truncation=True, max_length=self._max_tokens, return_token_type_ids=False)
+        longest = length or self._max_tokens
+        found = self._tokenizer(list(texts), truncation=True, max_length=longest, return_token_type_ids=False)
         return [one or [self._tokenizer.pad_token_id or 0] for one in found["input_ids"]]
 
     def _padded(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import copy
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from mmgraph.encode.tuning import Top, Tunable
 from mmgraph.errors import EncoderError
-from mmgraph.media.clip import Clip
+from mmgraph.media.clip import Clip, Frames
 from mmgraph.types import Bytes, Floats
 from mmgraph_encoders.clips import frames_of, texts_of
+from mmgraph_encoders.token_batches import pooled_tokens
 
-_PLACES = ("encoder.layer", "encoder.layers", "transformer.layer", "layers", "layer", "transformer.resblocks")
+_PLACES = ("encoder.layer", "encoder.layers", "transformer.layer", "layers", "transformer.resblocks")
 _AT_ONCE = 32
+Pooling = Literal["mean", "cls", "last"]
 
 
 class _ReachedError(Exception):
@@ -64,7 +66,7 @@ def handed(block: nn.Module, run: Callable[[], object]) -> Tensor:
 class TextTop(Top):
     """Blocks, then pooling over the tokens (mean, cls, last), then length one where ``normalise``."""
 
-    def __init__(self, blocks: Sequence[nn.Module], hidden: int, pooling: str, normalise: bool) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], hidden: int, pooling: Pooling, normalise: bool) -> None:
         super().__init__(blocks, hidden)
         self.pooling, self.normalise = pooling, normalise
 
@@ -77,18 +79,9 @@ class TextTop(Top):
             mask = torch.zeros(heard.shape, device=hidden.device).masked_fill(~heard, torch.finfo(torch.float32).min)[
                 :, None, None
             ]
-        hidden = through(self.blocks, hidden, mask).float()
-        vectors = _pooled(hidden, there, self.pooling)
+        hidden = through(self.blocks, hidden, mask)
+        vectors = pooled_tokens(hidden, there.long(), self.pooling)
         return nn.functional.normalize(vectors, dim=1) if self.normalise else vectors
-
-
-def _pooled(hidden: Tensor, there: Tensor, pooling: str) -> Tensor:
-    if pooling == "cls":
-        return hidden[:, 0]
-    if pooling == "last":
-        last = there.sum(1).clamp(min=1) - 1
-        return hidden[torch.arange(len(hidden), device=hidden.device), last]
-    return (hidden * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
 
 
 def through(blocks: nn.ModuleList, hidden: Tensor, mask: Tensor | None) -> Tensor:
@@ -125,7 +118,7 @@ class TunableText(Tunable):
 
     framed = False
 
-    def __init__(self, network: Any, tokenize: Callable[[list[str]], Any], top: TextTop, tokens: int) -> None:
+    def __init__(self, network: Any, tokenize: Callable[[Sequence[str]], dict[str, Any]], top: TextTop, tokens: int) -> None:
         self.top, self.tokens = top, tokens
         self._network, self._tokenize = network, tokenize
         self._first = (blocks_of(network) or [])[-len(top.blocks)]
@@ -169,7 +162,13 @@ class TunableFrames(Tunable):
 
 
 def cut_text(
-    network: Any, tokenize: Callable[[list[str]], Any], blocks: int, tokens: int, *, pooling: str, normalise: bool
+    network: Any,
+    tokenize: Callable[[Sequence[str]], dict[str, Any]],
+    blocks: int,
+    tokens: int,
+    *,
+    pooling: Pooling,
+    normalise: bool,
 ) -> Tunable | str:
     """A text model cut before its last ``blocks`` blocks, or why it cannot be."""
     found = blocks_of(network)
@@ -178,18 +177,20 @@ def cut_text(
         return str(lack)
     if any(getattr(network, name, None) is not None for name in ("final_norm", "norm", "ln_f", "final_layer_norm")):
         return "something follows its last block"
-    if pooling not in ("mean", "cls", "last"):
-        return f"its tokens are pooled by {pooling}"
     top = TextTop(copies(found[-blocks:]), int(network.config.hidden_size), pooling, normalise)
     return TunableText(network, tokenize, top, tokens)
 
 
 def cut_frames(
-    tower: Any, tail: nn.Module | str, run: Callable[[Sequence[Bytes]], object], probe: Sequence[Bytes], blocks: int
+    tower: Any,
+    tail: nn.Module | str,
+    run: Callable[[Sequence[Bytes]], object],
+    prepare: Callable[[Clip], Clip],
+    blocks: int,
 ) -> Tunable | str:
     """A vision tower cut before its last ``blocks`` blocks, or why it cannot be.
 
-    tail: what follows the blocks, or why that is not known; run: prepared frames to the tower's forward; probe: one such frame.
+    tail: what follows the blocks, or why that is not known; run: prepared frames to the tower's forward.
     """
     found = blocks_of(tower)
     lack = lacking(found, blocks)
@@ -197,8 +198,9 @@ def cut_frames(
         return str(lack)
     if isinstance(tail, str):
         return tail
+    (probe,) = frames_of([prepare(Frames(np.full((1, 64, 64, 3), 128, np.uint8)))])
     with torch.inference_mode():
-        shape = handed(found[-blocks], lambda: run(probe)).shape
+        shape = handed(found[-blocks], lambda: run(list(probe))).shape
     if len(shape) != 3 or shape[0] != 1:
         return f"its blocks are handed {list(shape)} for one frame"
     top = FrameTop(copies(found[-blocks:]), int(shape[2]), copy.deepcopy(tail).float().cpu(), int(shape[1]))

@@ -1,12 +1,15 @@
 """Frames by any vision model of transformers."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Bytes, Floats, Modality
 from mmgraph_encoders import known, weights
+
+if TYPE_CHECKING:
+    from mmgraph.encode.tuning import Tunable
 
 # ``model_type`` of a checkpoint with two towers -> the class that reads its image tower alone, projection included.
 _TOWERS = {
@@ -101,6 +104,16 @@ class VisionModel(Encoder):
             paper=paper,
             precision=self.precision,
         )
+
+    def tunable(self, blocks: int, tokens: int | None) -> "Tunable | str":
+        """The last blocks of ViT, DINOv2, CLIP, SigLIP and their kin; frames are pooled by their mean."""
+        from mmgraph_encoders.tunable_transformer import cut_frames
+        from mmgraph_encoders.vision_tails import tail_of, tower_of
+
+        if self.pooling != "mean":
+            return f"its frames are pooled by {self.pooling}; pooling: mean can be trained"
+        tail = tail_of(self._network, self._has_pooler)
+        return cut_frames(tower_of(self._network), tail, self._compute, self.prepare, blocks)
 
     def _ready(self) -> None:
         from mmgraph_encoders.pretrained import unloaded

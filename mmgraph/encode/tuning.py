@@ -37,8 +37,10 @@ class Top(nn.Module, abc.ABC):
 
     def forward(self, stored: Float[Tensor, "items stored"]) -> Float[Tensor, "items width"]:
         """The vectors that the whole encoder gives; padding beyond the longest of these rows is not computed."""
+        if not len(stored):  # blocks do not take nothing
+            return self(stored.new_zeros(1, stored.shape[1]))[:0]
         counts = self.counts(stored)
-        longest = max(int(counts.max()), 1) if len(stored) else 1
+        longest = max(int(counts.max()), 1)
         hidden = stored[:, 1 : 1 + longest * self.hidden].reshape(len(stored), longest, self.hidden)
         return self.vectors(hidden, counts)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmgraph.encode.tuning import Top
 from mmgraph.graph.contract import Graph
 from mmgraph.model.adapters.contract import Adaptation
-from mmgraph.model.adapters.make import adaptations
+from mmgraph.model.adapters.make import adaptations, described
 from mmgraph.model.contract import named
 from mmgraph.model.moments import Moments
 from mmgraph.sample.batch import Inputs, ModalityInput
@@ -100,6 +100,7 @@ class GraphInput(nn.Module):
             self.kinds[named(kind)] = KindInput(moments, graph.count(kind) if wanted else 0, settings)
         made = adaptations(graph, settings.adaptation, tops or {}, torch.initial_seed())
         self.adapted = nn.ModuleDict({named(one.name): one.adaptation for one in made})
+        self.described = described(made, settings.adaptation)
         self.name_of = {key: named(one.name) for one in made for key in one.keys}
 
     def forward(self, inputs: Inputs) -> dict[str, Tensor]:

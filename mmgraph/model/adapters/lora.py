@@ -1,6 +1,5 @@
 """Updates of low rank to the linear maps of the encoder's last blocks, by peft; all else is frozen."""
 
-import importlib.util
 import warnings
 
 from jaxtyping import Float
@@ -16,13 +15,12 @@ from mmgraph.sample.batch import ModalityInput
 
 class Lora(Adaptation):
     """W + (alpha / rank) B A beside each linear map W of the blocks, alpha = 2 rank (Hu et al. 2021, arXiv 2106.09685). B starts at
-    zero. Dropout stays off. Raises SettingsError where peft is not installed or the blocks have no linear map.
+    zero. Dropout stays off. Raises SettingsError where the blocks have no linear map.
     """
 
     def __init__(self, top: Top, rank: int, learning_rate: float | None = None) -> None:
         super().__init__()
-        check_installed("model.adaptation")
-        import peft
+        import peft  # here, as it is an extra, and slow to import
 
         names = [name for name, _ in linear_maps(top)]
         if not names:
@@ -47,9 +45,3 @@ class Lora(Adaptation):
     def forward(self, given: ModalityInput) -> Float[Tensor, "items width"]:
         """See Adaptation."""
         return in_pieces(self.top, given)
-
-
-def check_installed(where: str) -> None:
-    """Raise SettingsError where peft is missing, without importing it; ``where`` names the key."""
-    if importlib.util.find_spec("peft") is None:
-        raise SettingsError(f"{where}: lora needs peft", todo="pip install 'mmgraph[adapt]', or use last_blocks or adapter")

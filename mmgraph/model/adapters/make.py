@@ -1,7 +1,10 @@
 """Settings -> the adaptations of a graph's features."""
 
-from collections.abc import Mapping
+import importlib.util
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -16,6 +19,7 @@ from mmgraph.model.moments import Moments
 from mmgraph.settings import AdaptationSettings, AdaptSettings
 from mmgraph.types import MODALITIES
 
+log = logging.getLogger(__name__)
 Key = tuple[str, str]  # kind, modality
 
 
@@ -26,6 +30,14 @@ class Shared:
     name: str
     keys: tuple[Key, ...]
     adaptation: Adaptation
+
+
+def check_installed(settings: AdaptationSettings) -> None:
+    """Raise SettingsError where LoRA is asked and peft is not installed; it is not imported for that."""
+    for modality in MODALITIES:
+        if getattr(settings, modality).method == "lora" and importlib.util.find_spec("peft") is None:
+            todo = "pip install 'mmgraph[adapt]', or use last_blocks or adapter"
+            raise SettingsError(f"model.adaptation.{modality}: lora needs the package peft", todo=todo)
 
 
 def adaptations(graph: Graph, settings: AdaptationSettings, tops: Mapping[str, Top], seed: int) -> list[Shared]:
@@ -40,9 +52,11 @@ def adaptations(graph: Graph, settings: AdaptationSettings, tops: Mapping[str, T
         for modality in MODALITIES:
             one: AdaptSettings = getattr(settings, modality)
             there = {key: f for key, f in graph.features.items() if key[1] == modality and f.present.any()}
-            if one.method == "adapter":
+            if one.method != "frozen" and not there:
+                log.warning("model.adaptation.%s: no item has vectors of this modality, so nothing is adapted", modality)
+            elif one.method == "adapter":
                 made += _adapters(there, one)
-            elif one.method != "frozen" and there:
+            elif one.method != "frozen":
                 made.append(_tuned(modality, there, one, tops.get(modality)))
     return made
 
@@ -71,3 +85,18 @@ def _tuned(modality: str, there: Mapping[Key, Features], settings: AdaptSettings
     lora = settings.method == "lora"
     made = Lora(top, settings.rank or 8, settings.learning_rate) if lora else LastBlocks(top, settings.learning_rate)
     return Shared(f"{modality} {there[keys[0]].encoder}", keys, made)
+
+
+def described(made: Sequence[Shared], settings: AdaptationSettings) -> dict[str, dict[str, Any]]:
+    """Modality -> method, kinds, how many numbers are trained, and what the method has to say; for ``encoders.json``."""
+    found: dict[str, dict[str, Any]] = {}
+    for shared in made:
+        modality = shared.keys[0][1]
+        one: AdaptSettings = getattr(settings, modality)
+        entry = found.setdefault(modality, {"method": one.method, "kinds": [], "trained": 0})
+        entry["kinds"] += [kind for kind, _ in shared.keys]
+        entry["trained"] += shared.adaptation.trained()
+        entry["learning_rate"] = shared.adaptation.learning_rate or "of the model"
+        entry |= {"blocks": one.blocks} if one.method in ("last_blocks", "lora") else {}
+        entry |= {"rank": one.rank or 8} if one.method == "lora" else {}
+    return found
