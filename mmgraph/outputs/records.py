@@ -7,12 +7,13 @@ import logging
 import platform
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmgraph.catalogue.contract import Catalogue, Unread
 from mmgraph.graph.contract import Graph
-from mmgraph.runs import RunFolder, write_csv, write_json
+from mmgraph.runs import RunFolder, read_json, write_csv, write_json
 from mmgraph.split.contract import Split
 
 
@@ -36,6 +37,17 @@ def _version(package: str) -> str | None:
 def record_quarantine(run: RunFolder, unread: tuple[Unread, ...]) -> None:
     """Files that could not be read, and why; the file is there also when it is empty."""
     write_csv(run.quarantine, ("id", "path", "reason"), ((one.id, one.path, one.reason) for one in unread))
+
+
+def record_adaptation(run: RunFolder, adapted: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add to the encoders what is trained of them, or on top of them; nothing where all are frozen."""
+    if not adapted:
+        return
+    encoders = read_json(run.encoders)
+    for modality, one in adapted.items():
+        entry = encoders.setdefault(modality, {"card": {"name": "given vectors"}, "passed_over": []})
+        entry["adaptation"] = dict(one)
+    write_json(run.encoders, encoders)
 
 
 def record_graph(run: RunFolder, graph: Graph, split: Split) -> None:
