@@ -36,6 +36,7 @@ class RunFolder:
     embeddings = property(lambda self: self.path / "embeddings")
     report = property(lambda self: self.path / "report" / "index.html")
     quarantine = property(lambda self: self.path / "quarantine.csv")
+    duplicates = property(lambda self: self.path / "duplicates.csv")
     log = property(lambda self: self.path / "log.jsonl")
 
 

@@ -14,6 +14,7 @@ from mmgraph.encode.cards import Cards
 from mmgraph.encode.choose import Chosen, choose
 from mmgraph.errors import StoreError
 from mmgraph.graph.contract import Features
+from mmgraph.graph.prints import prints
 from mmgraph.media.clip import Source
 from mmgraph.media.content import text_hash
 from mmgraph.media.modalities import having, moving
@@ -33,6 +34,7 @@ class Collected:
 
     features: dict[tuple[str, str], Features] = field(default_factory=dict)
     encoders: dict[str, Any] = field(default_factory=dict)
+    fingerprints: dict[tuple[str, str], Features] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -47,17 +49,30 @@ class _Asked:
 
 
 def collect(
-    catalogue: Catalogue, content: Mapping[str, str], encoders: EncoderSettings, media: MediaSettings, folder: Path
+    catalogue: Catalogue,
+    content: Mapping[str, str],
+    encoders: EncoderSettings,
+    media: MediaSettings,
+    folder: Path,
+    *,
+    near_duplicates: bool = True,
 ) -> Collected:
-    """Encode what is missing; videos that were cut get the mean of their segments' vectors."""
+    """Encode what is missing; videos that were cut get the mean of their segments' vectors.
+
+    near_duplicates: take the fingerprints as well by which copies are found, of the same decoded clips.
+    """
     found = Collected()
     store = Store(folder)
     asked = _asked(catalogue, content, encoders, media, folder)
-    reports = fill(store, [Job(one.chosen, list(one.contents.values())) for one in asked], media, encoders.batch)
+    looks = _looks(catalogue, asked, media) if near_duplicates else []
+    jobs = [Job(one.chosen, list(one.contents.values())) for one in (*asked, *looks)]
+    reports = fill(store, jobs, media, encoders.batch)
     rest()
-    for one, report in zip(asked, reports, strict=True):
+    for one, report in zip(asked, reports[: len(asked)], strict=True):
         _record(found, one, report)
-        _read(catalogue, store, one, found)
+        _read(catalogue, store, one, found.features)
+    for one in looks:
+        _read(catalogue, store, one, found.fingerprints)
     _pool_parents(catalogue, found)
     for given in catalogue.features:
         found.features[given.kind, given.modality] = _given(catalogue, given.kind, given.path, given.ids)
@@ -79,6 +94,17 @@ def _asked(
             }
             asked.append(_Asked(modality, chosen, contents))
     return asked
+
+
+def _looks(catalogue: Catalogue, asked: list[_Asked], media: MediaSettings) -> list[_Asked]:
+    """The fingerprints of the same clips."""
+    kinds = dict(zip(catalogue.items["id"].tolist(), catalogue.items["kind"].tolist(), strict=True))
+    moves = _moves(catalogue)
+    return [
+        _Asked(one.modality, chosen, {item: one.contents[item] for item in items})
+        for one in asked
+        for chosen, items in prints(one.modality, one.contents, kinds, moves, media.frames_per_segment)
+    ]
 
 
 def _with_modality(catalogue: Catalogue, modality: Modality) -> pd.DataFrame:
@@ -116,7 +142,7 @@ def _record(found: Collected, one: _Asked, report: FillReport) -> None:
     }
 
 
-def _read(catalogue: Catalogue, store: Store, one: _Asked, found: Collected) -> None:
+def _read(catalogue: Catalogue, store: Store, one: _Asked, found: dict[tuple[str, str], Features]) -> None:
     card = one.chosen.card
     items = catalogue.items
     for kind in pd.unique(items.loc[items["id"].isin(one.contents.keys()), "kind"]):
@@ -125,7 +151,7 @@ def _read(catalogue: Catalogue, store: Store, one: _Asked, found: Collected) -> 
         vectors = np.zeros((len(ids), card.width), np.float32)
         present = np.zeros(len(ids), bool)
         vectors[has], present[has] = store.read(card, [one.contents[item][0] for item in ids[has]])
-        found.features[str(kind), one.modality] = Features(vectors, present, card.key())
+        found[str(kind), one.modality] = Features(vectors, present, card.key())
 
 
 def _key(content: str, modality: Modality, moves: bool, media: MediaSettings) -> str:

@@ -28,6 +28,7 @@ class RunFiles:
     graph: dict[str, Any]
     confusion: tuple[dict[str, Any], ...]
     quarantine: tuple[dict[str, str], ...]
+    duplicates: tuple[dict[str, str], ...]
     versions: dict[str, Any]
     settings: str
 
@@ -44,6 +45,7 @@ def read_run(run: RunFolder) -> RunFiles:
         graph=_json(run.graph_summary, {}),
         confusion=tuple(_json(run.confusion, [])),
         quarantine=tuple(_csv(run.quarantine)),
+        duplicates=tuple(_csv(run.duplicates)),
         versions=_json(run.versions, {}),
         settings=run.settings.read_text(encoding="utf-8") if run.settings.exists() else "",
     )

@@ -13,6 +13,7 @@ from mmgraph.evaluate.contract import OURS
 from mmgraph.files import write_text
 from mmgraph.media.decode import decode
 from mmgraph.outputs import charts
+from mmgraph.outputs.duplicates import CopyGroup, shown_groups
 from mmgraph.outputs.examples import LabelExamples, LinkExamples, label_examples, link_examples
 from mmgraph.outputs.previews import Decode, Preview, Previews
 from mmgraph.outputs.reading import RunFiles, read_run
@@ -48,7 +49,7 @@ def write_report(
     files = read_run(run)
     links = link_examples(run.predictions, outputs.examples)
     labels = label_examples(run.predictions, catalogue, outputs.examples)
-    previews = Previews(catalogue, media, decode).of(_shown(links, labels))
+    previews = Previews(catalogue, media, decode).of(_shown(links, labels, shown_groups(files.duplicates)))
     write_text(run.report, render(run, files, links, labels, previews))
     return run.report
 
@@ -74,6 +75,7 @@ def render(
         valid_boards=boards(files.rows, "valid", main),
         links=links,
         labels=labels,
+        copies=shown_groups(files.duplicates),
         previews=previews,
         matrices=[charts.matrix(one) for one in files.confusion],
         charts=charts.line_charts(files.curves),
@@ -115,7 +117,7 @@ def _axis(board: Board, metric: str) -> float:
     return 1.0 if 0.5 < top <= 1.0 else (top * 1.08 or 1.0)
 
 
-def _shown(links: Sequence[LinkExamples], labels: Sequence[LabelExamples]) -> Iterator[str]:
+def _shown(links: Sequence[LinkExamples], labels: Sequence[LabelExamples], copies: Sequence[CopyGroup]) -> Iterator[str]:
     """Ids of all items on the page, as often as they are on it, in the order of the page."""
     for relation in links:
         for example in relation.examples:
@@ -123,6 +125,8 @@ def _shown(links: Sequence[LinkExamples], labels: Sequence[LabelExamples]) -> It
             yield from (guess.target for guess in example.guesses)
     for field in labels:
         yield from (guess.id for guess in (*field.test, *field.unlabelled))
+    for group in copies:
+        yield from group.ids
 
 
 def _judgement(entry: Mapping[str, Any]) -> Judgement:
