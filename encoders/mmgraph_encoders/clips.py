@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.signal
 
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Clip, Frames, Sound, Words
@@ -48,6 +47,8 @@ def mono(sound: Sound, rate_hz: int) -> Floats:
     samples = sound.samples.mean(axis=0, dtype=np.float32)
     if sound.rate_hz == rate_hz or not len(samples):
         return samples
+    import scipy.signal  # a second to import, which a stored corpus is spared
+
     common = math.gcd(sound.rate_hz, rate_hz)
     resampled: Floats = scipy.signal.resample_poly(samples, rate_hz // common, sound.rate_hz // common)
     return resampled.astype(np.float32, copy=False)

@@ -1,9 +1,10 @@
 """Texts by the words and letters in them, without any weights."""
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import HashingVectorizer
 
 from mmgraph.encode.contract import Encoder, EncoderCard
 from mmgraph.errors import EncoderError
@@ -27,11 +28,15 @@ class HashedNgrams(Encoder):
         if width < 2 or width % 2:
             raise EncoderError("hashed_ngrams.width must be even and positive", given=width, todo="512 is the default")
         self.width = width
-        half = width // 2
-        self._words = HashingVectorizer(n_features=half, ngram_range=(1, 2), norm=None, strip_accents="unicode")
-        self._letters = HashingVectorizer(
-            n_features=half, analyzer="char_wb", ngram_range=(3, 5), norm=None, strip_accents="unicode"
-        )
+
+    @functools.cached_property
+    def _counters(self) -> "tuple[Any, Any]":
+        """Of words and of letters."""
+        from sklearn.feature_extraction.text import HashingVectorizer  # a second to import, which a stored corpus is spared
+
+        half, common = self.width // 2, {"norm": None, "strip_accents": "unicode"}
+        words = HashingVectorizer(n_features=half, ngram_range=(1, 2), **common)
+        return words, HashingVectorizer(n_features=half, analyzer="char_wb", ngram_range=(3, 5), **common)
 
     def available(self) -> str | None:
         """Always."""
@@ -60,5 +65,5 @@ class HashedNgrams(Encoder):
 
     def _encode(self, clips: Sequence[Clip]) -> Floats:
         texts = texts_of(clips)
-        halves = [np.asarray(some.transform(texts).todense()) for some in (self._words, self._letters)]
+        halves = [np.asarray(some.transform(texts).todense()) for some in self._counters]
         return unit(np.concatenate([unit(np.sign(half) * np.sqrt(np.abs(half))) for half in halves], axis=1))
