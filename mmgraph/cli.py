@@ -18,10 +18,16 @@ commands:
   encode --config FILE [...]                    only read and encode the media; fit then starts from the store
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
+  encoders [--json]                             installed encoders, and whether their weights are at hand
+  encoders pull --config FILE [...]             fetch what a configuration needs, for use without network
+  doctor [--config FILE ...] [--json]           what this machine can do, and what keeps a fit from running
 
 options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
+options of encoders pull:
+  --all              all encoders that are listed, not only the first of each modality that can be had
+  --to FOLDER        as folders below FOLDER instead of the hub's cache; says which setting to write
   --version, --help
 
 exit status: 0 done, 1 nothing usable is left, 2 a mistake in what was given, 130 interrupted (the same command resumes)
@@ -59,11 +65,11 @@ def _run(words: list[str]) -> int:
     return command(words[1:])
 
 
-def _configured(words: list[str]) -> tuple[Any, set[str]]:
+def _configured(words: list[str], known: Sequence[str] = ("--print_config", "--restart")) -> tuple[Any, set[str]]:
     """Take --config and the flags out of the words; the rest overrides settings."""
     from mmgraph.configuration import load
 
-    flags = {word for word in words if word in ("--print_config", "--restart")}
+    flags = {word for word in words if word in known}
     words = [word for word in words if word not in flags]
     path, rest = None, []
     while words:
@@ -97,9 +103,10 @@ def _fit(words: list[str]) -> int:
 
 def _encode(words: list[str]) -> int:
     settings, _ = _configured(words)
-    from mmgraph import pipeline
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.ingest import encode
 
-    for line in pipeline.encode(settings):
+    for line in encode(settings):
         print(line)
     return 0
 
@@ -130,9 +137,80 @@ def _settings(_: list[str]) -> int:
     return 0
 
 
+def _encoders(words: list[str]) -> int:
+    if words[:1] == ["pull"]:
+        return _pull(words[1:])
+    if unknown := [word for word in words if word != "--json"]:
+        raise SettingsError("no such argument", given=unknown[0], todo="mmgraph encoders [--json | pull --config FILE]")
+    from mmgraph.encode.listing import installed, notes, table
+
+    found = installed()
+    if words:
+        _print_json(found)
+        return 0
+    from rich.console import Console
+
+    console = Console()
+    console.print(table(found))
+    for line in notes(found):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _pull(words: list[str]) -> int:
+    words, to = _without(words, "--to", "encoders pull needs a folder after --to")
+    settings, flags = _configured(words, ("--all",))
+    from mmgraph.encode.pull import pull
+
+    lines = []
+    for one in pull(settings.encoders, every="--all" in flags, to=to):
+        print(one, flush=True)
+        lines += [f"  {one.setting}"] if one.setting else []
+    if lines:
+        print("write in the configuration:", *lines, sep="\n")
+    print("no network is needed from here on: --encoders.offline true")
+    return 0
+
+
+def _doctor(words: list[str]) -> int:
+    as_json = "--json" in words
+    words = [word for word in words if word != "--json"]
+    settings = _configured(words, ())[0] if words else None
+    from mmgraph.doctor import examined, healthy, table
+
+    found = examined(settings)
+    if as_json:
+        _print_json(found)
+    else:
+        from rich.console import Console
+
+        Console().print(table(found))
+    return 0 if healthy(found) else 2
+
+
+def _without(words: list[str], option: str, wrong: str) -> tuple[list[str], Path | None]:
+    """The words without an option and its folder, and that folder."""
+    for at, word in enumerate(words):
+        if word == option or word.startswith(f"{option}="):
+            value = word.partition("=")[2] if "=" in word else next(iter(words[at + 1 : at + 2]), "")
+            if not value:
+                raise SettingsError(wrong)
+            return words[:at] + words[at + 1 + ("=" not in word) :], Path(value)
+    return words, None
+
+
+def _print_json(found: Sequence[Any]) -> None:
+    import json
+    from dataclasses import asdict
+
+    print(json.dumps([asdict(one) for one in found], indent=1, ensure_ascii=False))
+
+
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "fit": _fit,
     "encode": _encode,
     "sample": _sample,
     "settings": _settings,
+    "encoders": _encoders,
+    "doctor": _doctor,
 }

@@ -16,7 +16,9 @@ from mmgraph.errors import EncoderError
 
 _log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
-_BRINGS = "set init_args.model to a folder that holds them, or connect to the hub once"
+_PULL = "mmgraph encoders pull --config FILE"
+_BRINGS = f"where the hub can be reached, {_PULL} brings them; or set init_args.model to a folder that holds them"
+_FOLDER = f"set init_args.model to a folder that holds them, or to a hub id, which {_PULL} brings"
 
 
 def folder_of(model: str) -> Path | None:
@@ -35,9 +37,9 @@ def missing(
     folder = folder_of(model)
     if folder is not None:
         if not folder.is_dir():
-            return f"no folder {folder}; {_BRINGS}"
+            return f"no folder {folder}; {_FOLDER}"
         if not (folder / config).is_file() or not any((folder / name).is_file() for name in files):
-            return f"{folder} has no {config} with one of {', '.join(files)}; {_BRINGS}"
+            return f"{folder} has no {config} with one of {', '.join(files)}; {_FOLDER}"
         return None
     if cached(model, files, revision) is not None:
         return None

@@ -75,7 +75,7 @@ for name, answer in answers.items():
         "laion/clap-htsat-unfused is not in nowhere/hub and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set)"
     )
     assert answers["open_clip_image"].startswith("ViT-B-32/laion2b_s34b_b79k is not in nowhere/hub and the hub is not asked")
-    assert "or connect to the hub once" in answers["sentence_transformer"]
+    assert "mmgraph encoders pull --config FILE brings them" in answers["sentence_transformer"]
 
 
 @pytest.mark.parametrize("name", WEIGHT_FREE)

@@ -40,7 +40,7 @@ def _cached_model(cache, files, commit="c0ffee", branch="main"):
 
 
 def test_a_folder_is_there_or_not(tmp_path):
-    assert weights.missing(str(tmp_path / "none")) == f"no folder {tmp_path / 'none'}; {weights._BRINGS}"
+    assert weights.missing(str(tmp_path / "none")) == f"no folder {tmp_path / 'none'}; {weights._FOLDER}"
     assert f"{tmp_path} has no config.json with one of model.safetensors" in weights.missing(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.safetensors").write_text("")
@@ -50,7 +50,7 @@ def test_a_folder_is_there_or_not(tmp_path):
 def test_a_hub_id_is_in_the_cache_or_not(cache):
     assert weights.cache() == cache
     assert weights.missing("some/model").startswith(
-        f"some/model is not in {cache} and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set); set"
+        f"some/model is not in {cache} and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set); where the hub can be reached, mmgraph encoders pull --config FILE brings them; or set"
     )
     _cached_model(cache, ["config.json"])
     assert weights.missing("some/model") is not None  # a config alone is no weights
@@ -124,7 +124,7 @@ def test_whatever_a_loader_raises_is_one_line():
         raise KeyError("first line\nsecond")
 
     with pytest.raises(
-        EncoderError, match="the weights of some/model cannot be loaded; given: .*first line.*; set init_args.model"
+        EncoderError, match="the weights of some/model cannot be loaded; given: .*first line.*; where the hub can be reached"
     ) as caught:
         weights.bring("some/model", load)
     assert "\n" not in str(caught.value)
