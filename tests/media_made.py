@@ -139,7 +139,7 @@ def write_sound(
         channels = len(av.AudioLayout(layout).channels)
         wave = np.tile(tone(duration_s, rate_hz), (channels, 1))
         resampler = av.AudioResampler(format=track.format, layout=layout, rate=rate_hz)
-        frame = av.AudioFrame.from_ndarray(wave, format="fltp", layout=layout)
+        frame = av.AudioFrame.from_ndarray(wave.T.reshape(1, -1), format="flt", layout=layout)
         frame.sample_rate, frame.pts = rate_hz, 0
         for piece in resampler.resample(frame):
             container.mux(track.encode(piece))

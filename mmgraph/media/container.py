@@ -77,7 +77,7 @@ def open_container(path: Path) -> Any:
     with guarded(path):
         try:
             return av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
-        except av.InvalidDataError as error:
+        except (av.InvalidDataError, av.ArgumentError) as error:  # damaged; none of the formats above
             raise MediaError(f"cannot be decoded: {_why(path)}", given=path) from error
 
 
@@ -138,7 +138,7 @@ def _read_packets(container: Any, streams: list[_Stream], start_s: float) -> Non
         for packet in container.demux([one.stream for one in streams]):
             one, base, is_picture = by_index[packet.stream.index]
             moment = packet.dts if one.counted else packet.pts
-            if moment is None or packet.is_discard or not packet.size:
+            if moment is None or packet.is_discard or packet.is_corrupt or not packet.size:
                 continue
             start = moment * base - start_s
             one.used = True
@@ -196,6 +196,7 @@ def _check_whole(path: Path, container: Any, found: Timeline) -> None:
         raise MediaError("its streams are empty", given=path)
     if found.end_s > _LONGEST_S or found.frame_s > _LONGEST_S / 1000:
         raise MediaError(f"its times are damaged: it would last {found.end_s:.3g} s", given=path)
-    stated = (container.duration or 0) / av.time_base
+    guessed = container.format.name in _UNTIMED  # from the first packets
+    stated = 0.0 if guessed else (container.duration or 0) / av.time_base
     if stated - found.end_s > max(0.5, 0.1 * stated):
         raise MediaError(f"cut short: it states {stated:.1f} s and holds {found.end_s:.1f} s", given=path)

@@ -99,6 +99,8 @@ def _frames(path: Path, span: Span, kind: Content, settings: MediaSettings) -> F
 
 
 def _check_pixels(path: Path, line: Timeline, max_pixels: int) -> None:
+    if line.has_video and not line.width * line.height:
+        raise MediaError("the size of its frames is unknown, or too large to be decoded", given=path)
     if line.width * line.height > max_pixels:
         size = f"{line.width} x {line.height}"
         raise MediaError(f"frames of {size} pixels are more than media.max_pixels = {max_pixels}", given=path)

@@ -152,7 +152,7 @@ class _Track:
 
     def __init__(self, frame: Any, start_s: float, end_s: float) -> None:
         self.rate_hz = int(frame.sample_rate)
-        self._resampler = av.AudioResampler(format="fltp", layout=frame.layout, rate=frame.sample_rate)
+        self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
         self._start_s, self._end_s, self._next_s = start_s, end_s, 0.0
         self._parts: list[Floats] = []
         self._channels, self._count = len(frame.layout.channels), 0
@@ -169,7 +169,10 @@ class _Track:
         if self._next_s <= self._start_s or begun >= self._end_s:
             return begun
         for piece in self._resampler.resample(frame):
-            self._place(piece.to_ndarray(), round((begun - self._start_s) * self.rate_hz))
+            samples = (
+                piece.to_ndarray().reshape(-1, self._channels).T
+            )  # planes of more than 7 channels are not PyAV's strength
+            self._place(samples, round((begun - self._start_s) * self.rate_hz))
         return begun
 
     def _place(self, samples: Floats, at: int) -> None:
