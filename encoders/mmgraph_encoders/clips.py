@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import scipy  # its parts are imported when they are first used, which a stored corpus is spared
 
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Clip, Frames, Sound, Words
@@ -47,8 +48,6 @@ def mono(sound: Sound, rate_hz: int) -> Floats:
     samples = sound.samples.mean(axis=0, dtype=np.float32)
     if sound.rate_hz == rate_hz or not len(samples):
         return samples
-    import scipy.signal  # a second to import, which a stored corpus is spared
-
     common = math.gcd(sound.rate_hz, rate_hz)
     resampled: Floats = scipy.signal.resample_poly(samples, rate_hz // common, sound.rate_hz // common)
     return resampled.astype(np.float32, copy=False)

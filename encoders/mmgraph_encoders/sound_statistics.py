@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
+import scipy  # its parts are imported when they are first used, which a stored corpus is spared
 
 from mmgraph.encode.contract import Encoder, EncoderCard
 from mmgraph.media.clip import Clip, Sound

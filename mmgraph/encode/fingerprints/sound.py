@@ -5,8 +5,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.fft
-import scipy.signal
+import scipy  # its parts are imported when they are first used, which a stored corpus is spared
 
 from mmgraph.encode.contract import Encoder, EncoderCard
 from mmgraph.errors import EncoderError
