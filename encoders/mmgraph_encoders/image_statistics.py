@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmgraph.encode.contract import Encoder, EncoderCard
-from mmgraph.media.clip import Clip
+from mmgraph.media.clip import Clip, Frames
 from mmgraph.types import Bytes, Floats, Ints, Modality
 from mmgraph_encoders.clips import frames_of, mean_by_clip
 
@@ -54,10 +54,16 @@ class ImageStatistics(Encoder):
             paper="Dalal & Triggs 2005, 10.1109/CVPR.2005.177; Ojala et al. 2002, 10.1109/TPAMI.2002.1017623",
         )
 
+    def prepare(self, clip: Clip) -> Clip:
+        """Frames of 96 x 96, which stay as they are when shrunk again."""
+        (pixels,) = frames_of([clip])
+        times = clip.times_s if isinstance(clip, Frames) else ()
+        return Frames(np.stack([_shrunk(frame) for frame in pixels]), times)
+
     def _encode(self, clips: Sequence[Clip]) -> Floats:
         pixels = frames_of(clips)
         counts = [len(some) for some in pixels]
-        small = np.stack([_shrunk(frame) for some in pixels for frame in some])
+        small = np.concatenate(pixels)
         parts = [_describe(small[first : first + _CHUNK]) for first in range(0, len(small), _CHUNK)]
         still = mean_by_clip(np.concatenate(parts), counts)
         ends = np.cumsum(counts)

@@ -158,10 +158,17 @@ def frame_vectors(
     """
     pixels = frames_of(clips)
     if pictures.whole:  # sizes may differ from clip to clip
-        vectors = np.concatenate([in_chunks(some, compute) for some in pixels])
+        vectors = np.concatenate([in_chunks(list(some), compute) for some in pixels])
     else:
         vectors = in_chunks([frame for some in pixels for frame in some], compute)
     return unit(pool_frames(vectors, pixels, pooling))
+
+
+def width_of(pictures: Pictures, compute: Callable[[Sequence[Bytes]], torch.Tensor]) -> int:
+    """The width of the vector of a grey picture, and so of any."""
+    return frame_vectors(
+        [pictures.prepare(Frames(np.full((1, 224, 224, 3), 128, np.uint8)))], pictures, compute, "mean"
+    ).shape[1]
 
 
 def _noise(height: int, width: int) -> Bytes:

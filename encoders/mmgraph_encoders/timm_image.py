@@ -56,7 +56,7 @@ class TimmImage(Encoder):
         """Load through timm; raises EncoderError."""
         import timm.data
 
-        from mmgraph_encoders.pictures import Composed
+        from mmgraph_encoders.pictures import Composed, width_of
         from mmgraph_encoders.pretrained import DTYPES
 
         network = self.weights.build()
@@ -65,16 +65,7 @@ class TimmImage(Encoder):
         self._stated, self._commit = _stated(network.pretrained_cfg), self.weights.revision()
         self._device = device
         self._network = network.to(device, DTYPES[self.precision])
-        self._width = self._try_out()
-
-    def _try_out(self) -> int:
-        import numpy as np
-
-        from mmgraph.media.clip import Frames
-        from mmgraph_encoders.pretrained import in_chunks
-
-        grey = self._pictures.prepare(Frames(np.full((1, 224, 224, 3), 128, np.uint8)))
-        return in_chunks(list(grey.pixels), self._compute).shape[1]
+        self._width = width_of(self._pictures, self._compute)
 
     @property
     def card(self) -> EncoderCard:

@@ -76,7 +76,9 @@ class TimmWeights:
             stat = file.stat() if file.is_file() else None
             return stat and json.dumps([self.model, file.name, stat.st_size, stat.st_mtime_ns])
         repository = self.repository() if any(hub.cache().glob("models--*")) else None
-        return repository and weights.identity(repository.id, self.pinned, repository.files, shown=self.shown)
+        if repository is None:
+            return None
+        return weights.identity(repository.id, self.pinned, repository.files, shown=self.shown)
 
     def revision(self) -> str:
         """Commit of the hub, or SHA-256 of the files."""

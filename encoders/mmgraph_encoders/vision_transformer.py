@@ -66,7 +66,7 @@ class VisionModel(Encoder):
         """Load through transformers; raises EncoderError."""
         import transformers
 
-        from mmgraph_encoders.pictures import Processed
+        from mmgraph_encoders.pictures import Processed, width_of
         from mmgraph_encoders.pretrained import loaded, part
 
         config = part("the configuration", transformers.AutoConfig, self.model, self.revision)
@@ -77,16 +77,7 @@ class VisionModel(Encoder):
         self._pictures = Processed(processor)
         self._commit, self._architecture = weights.revision_of(self.model, self.revision), config.model_type
         self._network, self._device = network, device
-        self._width = self._try_out()
-
-    def _try_out(self) -> int:
-        import numpy as np
-
-        from mmgraph.media.clip import Frames
-        from mmgraph_encoders.pretrained import in_chunks
-
-        grey = self._pictures.prepare(Frames(np.full((1, 224, 224, 3), 128, np.uint8)))
-        return in_chunks(list(grey.pixels), self._compute).shape[1]
+        self._width = width_of(self._pictures, self._compute)
 
     @property
     def card(self) -> EncoderCard:

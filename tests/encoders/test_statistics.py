@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgraph.media.clip import Frames, Sound, Words
+from mmgraph.testing import awkward_clips
 from mmgraph_encoders import image_statistics, sound_statistics
 from mmgraph_encoders.clips import mean_by_clip, mono, unit
 from mmgraph_encoders.hashed_ngrams import HashedNgrams
@@ -202,3 +203,12 @@ def test_like_words_lie_near_and_an_empty_text_is_nothing():
     np.testing.assert_array_equal(vectors[0], vectors[4])
     np.testing.assert_allclose(np.linalg.norm(vectors[[0, 1, 2]], axis=1), 1, atol=1e-6)
     assert HashedNgrams(width=64).encode([Words("a")]).shape == (1, 64)
+
+
+def test_shrunk_frames_stay_as_they_are():
+    encoder, clips = ImageStatistics(), awkward_clips("image")
+    ready = [encoder.prepare(clip) for clip in clips]
+    assert {clip.pixels.shape[1:] for clip in ready} == {(96, 96, 3)}
+    for clip in ready:
+        np.testing.assert_array_equal(encoder.prepare(clip).pixels, clip.pixels)
+    np.testing.assert_array_equal(encoder.encode(ready), encoder.encode(clips))
