@@ -14,6 +14,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 MODULES = {  # distribution -> what is imported, where that is another name
     "dgl": "dgl",
     "faiss-cpu": "faiss",
+    "huggingface-hub": "huggingface_hub",
     "open-clip-torch": "open_clip",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
@@ -23,7 +24,6 @@ MODULES = {  # distribution -> what is imported, where that is another name
 }
 NOT_IMPORTED = {  # declared, and imported by others only: why
     "packaging": "DGL imports it and does not declare it",
-    "torchmetrics": "Lightning imports it",
     "torchvision": "open_clip imports it, and it has to fit torch",
 }
 
