@@ -71,7 +71,7 @@ def _check_kind(path: Path, kind: str, info: MediaInfo) -> None:
 def _decode_once(path: Path, kind: str, info: MediaInfo, settings: MediaSettings) -> None:
     """As the encoders will: what hangs or crashes does so here. A still or a text was read whole by the probe."""
     if info.has_video and kind != "music":
-        decode(Source(str(path), path), "image", settings)
+        decode(Source(str(path), path, moving=True), "image", settings)
     elif info.has_sound:
         decode(Source(str(path), path), "audio", settings)
 

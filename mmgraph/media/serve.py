@@ -46,7 +46,7 @@ def _answer(asked: dict[str, Any], settings: MediaSettings) -> tuple[dict[str, A
             return {"found": examine(path, asked["kind"], settings)}, []
         except MemoryError:
             return {"no_memory": True}, []
-    source = Source(asked["key"], path, Span(*asked["span"]))
+    source = Source(asked["key"], path, Span(*asked["span"]), moving=asked["moving"])
     found: list[Answer] = []
     for modality in asked["modalities"]:
         from mmgraph.media.decode import decode

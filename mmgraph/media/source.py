@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.media.clip import Source, Span
+from mmgraph.media.modalities import moving
 
 _WHOLE = Span()
 
@@ -19,11 +20,12 @@ def sources(catalogue: Catalogue) -> dict[str, Source]:
     """
     items = catalogue.items
     columns = (items[name].tolist() for name in ("id", "path", "text", "parent", "start_s", "end_s"))
-    rows = {row[0]: _Row(*row[1:]) for row in zip(*columns, strict=True)}
+    rows = {row[0]: _Row(*row[1:]) for row in zip(*columns, moving(catalogue).tolist(), strict=True)}
     found: dict[str, Source] = {}
     for key, row in rows.items():
         if row.path is not None or row.text is not None:
-            found[key] = Source(key, None if row.path is None else Path(row.path), _span(row), row.text)
+            path = None if row.path is None else Path(row.path)
+            found[key] = Source(key, path, _span(row), row.text, moving=row.moves)
         elif (source := _of_parent(key, row, rows)) is not None:
             found[key] = source
     return found
@@ -35,6 +37,7 @@ class _Row(NamedTuple):
     parent: str | None
     start_s: float
     end_s: float
+    moves: bool
 
 
 def _of_parent(key: str, row: _Row, rows: dict[str, _Row]) -> Source | None:

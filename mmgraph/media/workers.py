@@ -172,7 +172,8 @@ class Workers:
         """The clips of ``modalities`` of a source with a path, decoded together; raises DeadError."""
         assert source.path is not None
         span = [source.span.start_s, source.span.end_s]
-        request = {"do": "decode", "path": str(source.path), "key": source.key, "span": span, "modalities": list(modalities)}
+        place = {"path": str(source.path), "key": source.key, "span": span, "moving": source.moving}
+        request = {"do": "decode", **place, "modalities": list(modalities)}
         try:
             return self._ask(request, source.path)[1]
         except DeadError as error:

@@ -85,7 +85,7 @@ def cut_into_parts(
         for key, source in contents:
             if key not in seen:
                 seen.add(key)
-                where = (source.path, source.span, source.text)
+                where = (source.path, source.span, source.text, source.moving)
                 sources.setdefault(where, source)
                 wanted.setdefault(where, []).append(Want(number, modality, key))
     parts = []
