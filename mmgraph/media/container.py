@@ -77,7 +77,9 @@ def open_container(path: Path) -> Any:
     with guarded(path):
         try:
             return av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
-        except (av.InvalidDataError, av.ArgumentError) as error:  # damaged; none of the formats above
+        except (FileNotFoundError, PermissionError, MemoryError):
+            raise
+        except av.FFmpegError as error:  # damaged, cut short, or none of the formats above
             raise MediaError(f"cannot be decoded: {_why(path)}", given=path) from error
 
 

@@ -152,7 +152,8 @@ class _Track:
 
     def __init__(self, frame: Any, start_s: float, end_s: float) -> None:
         self.rate_hz = int(frame.sample_rate)
-        self._resampler = av.AudioResampler(format="flt", layout=frame.layout, rate=frame.sample_rate)
+        self._layout, self._setup = frame.layout, ("", "", 0)
+        self._resampler: Any = None
         self._start_s, self._end_s, self._next_s = start_s, end_s, 0.0
         self._parts: list[Floats] = []
         self._channels, self._count = len(frame.layout.channels), 0
@@ -165,15 +166,24 @@ class _Track:
     def add(self, frame: Any, time_s: float | None) -> float:
         """Take what of a frame lies within; gives its time."""
         begun = self._next_s if time_s is None else time_s
-        self._next_s = begun + frame.samples / self.rate_hz
+        self._next_s = begun + frame.samples / frame.sample_rate
         if self._next_s <= self._start_s or begun >= self._end_s:
             return begun
-        for piece in self._resampler.resample(frame):
+        for piece in self._as_the_first(frame):
             samples = (
                 piece.to_ndarray().reshape(-1, self._channels).T
             )  # planes of more than 7 channels are not PyAV's strength
             self._place(samples, round((begun - self._start_s) * self.rate_hz))
         return begun
+
+    def _as_the_first(self, frame: Any) -> list[Any]:
+        """A frame as floats in the first one's layout and rate: broadcasts change both in the middle."""
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if setup != self._setup:
+            self._setup = setup
+            self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=self.rate_hz)
+        pieces: list[Any] = self._resampler.resample(frame)
+        return pieces
 
     def _place(self, samples: Floats, at: int) -> None:
         if abs(at - self._count) <= _JITTER_S * self.rate_hz and self._count:
