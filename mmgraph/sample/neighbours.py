@@ -114,6 +114,8 @@ class NeighbourBatches(IterableDataset[Batch]):
                 exclude[tuple(relation)] = ids.clone()
         tensors = {kind: torch.from_numpy(ids) for kind, ids in seeds.items()}
         inputs, _, blocks = self._sampler.sample_blocks(self._dgl_graph, tensors, exclude_eids=exclude or None)
+        if not isinstance(inputs, Mapping):  # DGL answers without the kind where there is only one
+            inputs = {next(iter(self.graph.ids)): inputs}
         return inputs, [_block(block) for block in blocks]
 
     def _inputs(self, items: Mapping[str, Any]) -> Inputs:
