@@ -25,7 +25,14 @@ _IMPORTED = {  # distribution -> the module whose import tells whether its nativ
     "dgl": "mmgraph.graph.dgl",
     "av": "av",
 }
-_PRESENT = ("lightning", "transformers", "open-clip-torch", "huggingface-hub", "faiss-cpu", "pyarrow")  # Python, or slow to import
+_PRESENT = (
+    "lightning",
+    "transformers",
+    "open-clip-torch",
+    "huggingface-hub",
+    "faiss-cpu",
+    "pyarrow",
+)  # Python, or slow to import
 _AGAIN = "run make setup again, or pip install -c constraints.txt -e ."
 _EXTRAS = {  # distribution -> module, what it is for
     "ray": ("ray", "many machines"),
@@ -165,7 +172,9 @@ def _codecs() -> Iterator[Finding]:
     for kind, names in _DECODERS.items():
         yield _known(f"{kind} codecs", names, _has_decoder, "files of the missing ones are set aside; pip install -U av")
     yield _known("containers", _CONTAINERS, _has_container, "files of the missing ones are set aside; pip install -U av")
-    yield _known("pictures", _PICTURES, _has_picture, "files of the missing ones are set aside; HEIF needs: pip install pillow-heif")
+    yield _known(
+        "pictures", _PICTURES, _has_picture, "files of the missing ones are set aside; HEIF needs: pip install pillow-heif"
+    )
 
 
 def _known(name: str, wanted: tuple[str, ...], has: Callable[[str], bool], todo: str) -> Finding:

@@ -75,7 +75,10 @@ class ContrastiveWeights:
         return None if closed is None else self._not_here(closed)
 
     def _not_here(self, closed: str) -> str:
-        todo = "set init_args.pretrained to a file or model to local-dir:FOLDER, or connect to the hub once"
+        todo = (
+            "where the hub can be reached, mmgraph encoders pull --config FILE brings them; "
+            "or set init_args.pretrained to a file, or model to local-dir:FOLDER"
+        )
         return f"{self.shown} is not in {hub.cache()} and {closed}; {todo}"
 
     def identity(self) -> str | None:

@@ -54,6 +54,7 @@ def fresh(tmp_path, monkeypatch):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
         monkeypatch.setattr("huggingface_hub.hf_api.api.endpoint", endpoint)
+        monkeypatch.setattr("transformers.utils.hub._hf_api", None)
         template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -188,7 +189,7 @@ def test_a_revision_or_weights_that_are_not_there(hub, tmp_path):
 def test_a_closed_hub_is_one_line(fresh, config, capsys):
     fresh("http://127.0.0.1:9")
     assert main(["encoders", "pull", "--config", str(config)]) == 2
-    out, err = capsys.readouterr()
+    _, err = capsys.readouterr()
     assert err.startswith(f"mmgraph: {TINY} cannot be fetched: 127.0.0.1 cannot be reached (")
     assert err.count("\n") == 1
     fresh("http://127.0.0.1:9")
