@@ -1,5 +1,6 @@
 """Where the clip of an item is found."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from mmgraph.catalogue.contract import Catalogue, items_frame, labels_frame, links_frame
@@ -26,10 +27,16 @@ def test_own_file_own_text_and_neither():
         )
     )
     assert found == {
-        "v": Source("v", Path("/m/v.mp4")),
+        "v": Source("v", Path("/m/v.mp4"), moving=True),
         "t": Source("t", text="words"),
-        "s": Source("s", Path("/m/v.mp4"), Span(1.5, 3.0)),
+        "s": Source("s", Path("/m/v.mp4"), Span(1.5, 3.0), moving=True),
     }
+
+
+def test_a_gif_moves_where_it_was_found_to():
+    before = catalogue({"id": "a", "kind": "photo", "path": "/m/a.gif"}, {"id": "b", "kind": "video", "path": "/m/b.gif"})
+    found = sources(replace(before, holds={"/m/a.gif": ("still",), "/m/b.gif": ("moving",)}))
+    assert {key: source.moving for key, source in found.items()} == {"a": False, "b": True}
 
 
 def test_a_stretch_of_the_parents_file_in_the_parents_time():
