@@ -76,7 +76,8 @@ def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder:
 
 
 def _quiet() -> None:
-    """Advice of Lightning's that does not fit here: there is one batch, and it is in memory already."""
+    """Advice of Lightning's that does not fit here: there is one batch, it is in memory already, and tuned encoders drop nothing."""
+    warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*number of training batches.*is smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
