@@ -70,7 +70,7 @@ def by_cues(cues: Cues, duration_s: float, min_s: float, max_s: float) -> list[t
     belongs to what was said before it. Cues are joined until they last ``min_s``; what is longer than ``max_s`` is divided
     evenly, as in ``merge_and_divide``. A cue is said in each piece that holds half of it, or half of which it fills.
 
-    >>> by_cues([(1, 3, "Hello"), (5, 6, "you"), (6, 8, "there")], 10.0, 2.0, 4.0)
+    >>> by_cues([(1.0, 3.0, "Hello"), (5.0, 6.0, "you"), (6.0, 8.0, "there")], 10.0, 2.0, 4.0)
     [(0.0, 3.0, 'Hello'), (3.0, 5.0, ''), (5.0, 8.0, 'you\nthere'), (8.0, 10.0, '')]
     """
     if duration_s <= 0:
