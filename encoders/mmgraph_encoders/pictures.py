@@ -151,6 +151,7 @@ def frame_vectors(
     pictures: Pictures,
     compute: Callable[[Sequence[Bytes]], torch.Tensor],
     pooling: FramePooling,
+    device: str = "",
 ) -> Floats:
     """Prepared clips -> float32 [clips, width] of length one: frames of many clips in one batch, then pooled by clip.
 
@@ -160,7 +161,7 @@ def frame_vectors(
     if pictures.whole:  # sizes may differ from clip to clip
         vectors = np.concatenate([in_chunks(list(some), compute) for some in pixels])
     else:
-        vectors = in_chunks([frame for some in pixels for frame in some], compute)
+        vectors = in_chunks([frame for some in pixels for frame in some], compute, device=device)
     return unit(pool_frames(vectors, pixels, pooling))
 
 

@@ -1,8 +1,13 @@
 """What encoders of transformers share: loading, and reading one vector out of what a model returns."""
 
+import functools
+import itertools
 import logging
+import os
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import torch
@@ -16,6 +21,7 @@ from mmgraph_encoders.weights import bring, folder_of
 _log = logging.getLogger(__name__)
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PIECE = 16  # things that one thread computes at a time
 _TOO_LARGE = "out of memory for the smallest piece"
 _NOT_IN = re.compile(r"not implemented for '(Half|BFloat16)'|(Half|BFloat16).* not supported")
 
@@ -80,27 +86,75 @@ def pooled(output: Any, *, has_pooler: bool = True, otherwise: Literal["first", 
     return hidden[:, 0] if otherwise == "first" else hidden.mean(dim=1)
 
 
-def in_chunks(things: Sequence[Any], compute: Callable[[Sequence[Any]], torch.Tensor], size: int = 64) -> Floats:
+def in_chunks(
+    things: Sequence[Any], compute: Callable[[Sequence[Any]], torch.Tensor], size: int = 64, device: str = ""
+) -> Floats:
     """``compute`` on at most ``size`` things at a time, fewer where memory ends, without gradients: float32 [len(things), width].
 
-    Raises EncoderError where the device does not know the precision.
+    device: where this is the CPU, several pieces are computed at once (``side_by_side``). Raises EncoderError where the device
+    does not know the precision.
     """
     parts: list[torch.Tensor] = []
     done = 0
-    with torch.inference_mode():
-        while done < len(things):
-            some = things[done : done + size]
-            found = attempt(lambda some: _known(compute, some).float().cpu(), some)
-            if found is not None:
-                parts.append(found)
-                done += len(some)
-            elif len(some) == 1:
-                raise MemoryError(
-                    _TOO_LARGE
-                )  # for ``Batches``, which gives the encoder fewer clips, or says that one is too many
-            else:
-                size = len(some) // 2
+    if device == "cpu":
+        parts = side_by_side([things[first : first + PIECE] for first in range(0, len(things), PIECE)], compute)
+        done = sum(len(part) for part in parts)
+        size = PIECE // 2 if done < len(things) else size
+    while done < len(things):
+        some = things[done : done + size]
+        found = attempt(lambda some: _vectors(compute, some), some)
+        if found is not None:
+            parts.append(found)
+            done += len(some)
+        elif len(some) == 1:
+            raise MemoryError(_TOO_LARGE)  # for ``Batches``, which gives the encoder fewer clips, or says that one is too many
+        else:
+            size = len(some) // 2
     return torch.cat(parts).numpy()
+
+
+def side_by_side(pieces: Sequence[Sequence[Any]], compute: Callable[[Sequence[Any]], torch.Tensor]) -> list[torch.Tensor]:
+    """``compute`` on each piece, as many at once as there are threads for; only the first ones where memory ends.
+
+    Threads that share one product wait for each other at its end, above all where decoders take turns with them; those that
+    have a piece each do not. Of a transformer on two cores that is a sixth more a second, and a third more beside decoders.
+    """
+
+    def one(some: Sequence[Any]) -> torch.Tensor | None:
+        return attempt(lambda some: _vectors(compute, some), some)
+
+    threads = torch.get_num_threads()
+    streams = min(threads, len(pieces))
+    if streams < 2:
+        return _while_memory_lasts(one(some) for some in pieces)
+    return _while_memory_lasts(_pool(os.getpid(), streams, threads // streams, threads).map(one, pieces))
+
+
+def _while_memory_lasts(found: Iterable[torch.Tensor | None]) -> list[torch.Tensor]:
+    return [part for part in itertools.takewhile(lambda part: part is not None, found) if part is not None]
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(_process: int, streams: int, each: int, threads: int) -> ThreadPoolExecutor:
+    """Threads that compute with ``each`` threads of their own; after a fork they would be gone, hence the process's number."""
+    ready = threading.Barrier(streams + 1)
+
+    def begin() -> None:
+        torch.get_num_threads()  # a thread that has not asked would take the common number at its first product
+        torch.set_num_threads(each)
+        ready.wait()
+
+    pool = ThreadPoolExecutor(streams, "encode", begin)
+    for _ in range(streams):
+        pool.submit(int)
+    ready.wait()
+    torch.set_num_threads(threads)  # it was changed for threads yet to come as well
+    return pool
+
+
+def _vectors(compute: Callable[[Sequence[Any]], torch.Tensor], things: Sequence[Any]) -> torch.Tensor:
+    with torch.inference_mode():
+        return _known(compute, things).float().cpu()
 
 
 def _known(compute: Callable[[Sequence[Any]], torch.Tensor], things: Sequence[Any]) -> torch.Tensor:

@@ -98,7 +98,7 @@ class TimmImage(Encoder):
     def _encode(self, clips: Sequence[Clip]) -> Floats:
         from mmgraph_encoders.pictures import frame_vectors
 
-        return frame_vectors(clips, self._pictures, self._compute, self.pooling)
+        return frame_vectors(clips, self._pictures, self._compute, self.pooling, self._device)
 
     def _compute(self, frames: Sequence[Bytes]) -> Any:
         """Prepared frames uint8 [h, w, 3] -> tensor [n, width]."""
