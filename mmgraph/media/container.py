@@ -77,7 +77,7 @@ def open_container(path: Path) -> Any:
     with guarded(path):
         try:
             return av.open(str(path), metadata_errors="ignore", options=dict(_OPTIONS))
-        except (FileNotFoundError, PermissionError, MemoryError):
+        except (FileNotFoundError, MemoryError):
             raise
         except av.FFmpegError as error:  # damaged, cut short, or none of the formats above
             raise MediaError(f"cannot be decoded: {_why(path)}", given=path) from error

@@ -409,10 +409,8 @@ def test_stills_are_upright_rgb_on_white(tmp_path, name):
 @pytest.mark.parametrize("mode", ["L", "I;16", "1", "LA"])
 def test_grey_stills(tmp_path, mode, ending):
     values = np.array([[0, 255] * 4] * 4, np.uint8)
-    if mode == "I;16":
-        image = Image.fromarray(values.astype(np.uint16) * 257)
-    else:
-        image = Image.fromarray(values).convert(mode)
+    wide = Image.fromarray(values.astype(np.uint16) * 257)
+    image = wide if mode == "I;16" else Image.fromarray(values).convert(mode)
     image.save(tmp_path / f"a.{ending}")
     clip = decode(Source("a", tmp_path / f"a.{ending}"), "image", SETTINGS)
     assert isinstance(clip, Frames)
@@ -524,29 +522,76 @@ def data(content: bytes) -> Callable[[Path], Any]:
 
 
 BAD = [
-    *(Bad(f"empty.{ending}", kind, data(b""), r"the file is empty \(0 bytes\)") for ending, kind in {"mp4": "video", "ogg": "music", "jpg": "image", "txt": "text"}.items()),
+    Bad("empty.mp4", "video", data(b""), r"the file is empty \(0 bytes\)"),
+    Bad("empty.ogg", "music", data(b""), r"the file is empty \(0 bytes\)"),
+    Bad("empty.jpg", "image", data(b""), r"the file is empty \(0 bytes\)"),
+    Bad("empty.txt", "text", data(b""), r"the file is empty \(0 bytes\)"),
     Bad("folder.mp4", "video", lambda path: path.mkdir(), "it is a folder, no file"),
     Bad("pipe.mp4", "video", lambda path: os.mkfifo(path), "it is a pipe, socket or device, no file"),
     Bad("device.mp4", "video", lambda path: path.symlink_to("/dev/zero"), "it is a pipe, socket or device, no file"),
     Bad("loop.mp4", "video", lambda path: path.symlink_to(path), "a symbolic link that leads back to itself"),
     Bad("dangling.png", "image", lambda path: path.symlink_to("nowhere.png"), "a symbolic link to a file that is not there"),
     Bad("absent.txt", "text", lambda path: None, "the file is not there"),
-    Bad("noise.mp4", "video", data(bytes(range(256)) * 20), "it is of no format that is read here, or its beginning is damaged"),
-    Bad("noise.mp3", "music", data(bytes(range(256)) * 20), "it is of no format that is read here, or its beginning is damaged"),
+    Bad(
+        "noise.mp4", "video", data(bytes(range(256)) * 20), "it is of no format that is read here, or its beginning is damaged"
+    ),
+    Bad(
+        "noise.mp3", "music", data(bytes(range(256)) * 20), "it is of no format that is read here, or its beginning is damaged"
+    ),
     Bad("text.mp4", "video", data(b"no video"), "it is of no format that is read here"),
     Bad("text.png", "image", data(b"no picture"), "it is of no format that is read here"),
-    Bad("playlist.mp4", "video", data(b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n#EXT-X-ENDLIST\n"), "it is of no format that is read here"),
+    Bad(
+        "playlist.mp4",
+        "video",
+        data(b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n#EXT-X-ENDLIST\n"),
+        "it is of no format that is read here",
+    ),
     Bad("script.mkv", "video", data(b"ffconcat version 1.0\nfile a.mp4\n"), "it is of no format that is read here"),
-    Bad("no index.mp4", "video", lambda path: path.write_bytes(cut(path.parent, "h264.mp4", 0.5).read_bytes()), "its index is missing or damaged; it was probably cut short"),
+    Bad(
+        "no index.mp4",
+        "video",
+        lambda path: path.write_bytes(cut(path.parent, "h264.mp4", 0.5).read_bytes()),
+        "its index is missing or damaged; it was probably cut short",
+    ),
     Bad("cut.png", "image", data(b"\x89PNG\r\n\x1a\n"), "cannot be decoded"),
     Bad("photo.heic", "image", data(b"\0\0\0\x18ftypheic" + bytes(50)), "HEIC pictures cannot be read"),
-    Bad("sound.mp4", "video", lambda path: write_sound(path, codec="aac"), "it is no video: it holds sound but no moving pictures"),
-    Bad("silent.mp3", "music", lambda path: write_frames(path.with_suffix(".mp4"), EVEN).rename(path), "it is no music: it holds moving pictures without sound"),
-    Bad("picture.txt", "text", lambda path: Image.new("RGB", (2, 2)).save(path, format="PNG"), "it is no text: it holds a still picture"),
+    Bad(
+        "sound.mp4",
+        "video",
+        lambda path: write_sound(path, codec="aac"),
+        "it is no video: it holds sound but no moving pictures",
+    ),
+    Bad(
+        "silent.mp3",
+        "music",
+        lambda path: write_frames(path.with_suffix(".mp4"), EVEN).rename(path),
+        "it is no music: it holds moving pictures without sound",
+    ),
+    Bad(
+        "picture.txt",
+        "text",
+        lambda path: Image.new("RGB", (2, 2)).save(path, format="PNG"),
+        "it is no text: it holds a still picture",
+    ),
     Bad("no sound.wav", "music", lambda path: soundfile.write(path, np.zeros(0), 8_000), "its sound is empty"),
-    Bad("bomb.png", "image", lambda path: Image.new("1", (20_000, 20_000)).save(path), r"20000 x 20000 pixels are more than media.max_pixels"),
-    Bad("bomb.tiff", "image", lambda path: Image.new("1", (20_000, 20_000)).save(path, compression="group4"), r"20000 x 20000 pixels are more than media.max_pixels"),
-    Bad("bomb.webp", "image", data(b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xff\xff\xff\x0f" + bytes(20)), r"16384 x 16384 pixels|cannot be decoded"),
+    Bad(
+        "bomb.png",
+        "image",
+        lambda path: Image.new("1", (20_000, 20_000)).save(path),
+        r"20000 x 20000 pixels are more than media.max_pixels",
+    ),
+    Bad(
+        "bomb.tiff",
+        "image",
+        lambda path: Image.new("1", (20_000, 20_000)).save(path, compression="group4"),
+        r"20000 x 20000 pixels are more than media.max_pixels",
+    ),
+    Bad(
+        "bomb.webp",
+        "image",
+        data(b"RIFF\x1e\0\0\0WEBPVP8L\x11\0\0\0\x2f\xff\xff\xff\x0f" + bytes(20)),
+        r"16384 x 16384 pixels|cannot be decoded",
+    ),
     Bad("bomb.gif", "image", huge_gif, "65535 x 65535 pixels are more than media.max_pixels"),
     Bad("bomb.avi", "video", lambda path: huge_video(path), "frames of 12000 x 12000 pixels are more than media.max_pixels"),
     Bad("larger bomb.avi", "video", lambda path: huge_video(path, 16_384), "the size of its frames is unknown, or too large"),
@@ -557,9 +602,19 @@ BAD = [
     Bad("no words.srt", "text", data(b"1\n00:00:01,000 --> 00:00:02,000\n\n"), "it holds no text"),
     Bad("bytes.txt", "text", data(bytes(range(256))), "it is not text"),
     Bad("huge.flac", "music", huge_flac, "cut short: it states 4294967.3 s|cut short: it states .* s and holds 1.5 s"),
-    Bad("rate.wav", "music", data(wav(2**31 - 1, 1)), "its header is damaged: 1 channels at 2147483647 Hz|cannot be decoded|it holds"),
-    Bad("channels.wav", "music", data(wav(8_000, 1000)), "its header is damaged: 1000 channels at 8000 Hz|cannot be decoded|it holds"),
-]  # fmt: skip
+    Bad(
+        "rate.wav",
+        "music",
+        data(wav(2**31 - 1, 1)),
+        "its header is damaged: 1 channels at 2147483647 Hz|cannot be decoded|it holds",
+    ),
+    Bad(
+        "channels.wav",
+        "music",
+        data(wav(8_000, 1000)),
+        "its header is damaged: 1000 channels at 8000 Hz|cannot be decoded|it holds",
+    ),
+]
 
 
 def huge_video(path: Path, side: int = 12_000) -> None:

@@ -1,5 +1,6 @@
 """Sound at its own rate, right to 10 ms."""
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -121,3 +122,43 @@ def test_the_real_music(shared):
         assert isinstance(clip, Sound)
         assert clip.samples.shape[1] == 2 * clip.rate_hz
         assert np.abs(clip.samples).max() > 0.01
+
+
+@pytest.mark.real
+def test_the_real_sounds_agree_with_decoding_all_of_them(shared):
+    """Slow and obvious: the whole file by PyAV, shifted until it fits: a stretch of it lies within 10 ms of where it should."""
+    music = sorted((shared / "data/music").glob("*.ogg"))
+    videos = [path for path in sorted((shared / "data/videos").glob("*.mp4")) if probe(path).has_sound]
+    loud = 0
+    for path in music[:6] + videos[:3]:
+        whole, rate = decoded_in_order(path, 6.0)
+        end_s = min(3.0, probe(path).duration_s)
+        clip = decode(Source("a", path, Span(1.0, end_s)), "audio", SETTINGS)
+        assert isinstance(clip, Sound)
+        assert clip.rate_hz == rate
+        assert clip.samples.shape[1] == pytest.approx((end_s - 1.0) * rate, abs=0.01 * rate)
+        if np.abs(clip.samples).max() > 0.01:
+            loud += 1
+            assert abs(shift(whole, clip.samples.mean(0), rate)) <= 0.01 * rate
+    assert loud > 5
+
+
+def decoded_in_order(path, until_s: float) -> tuple[np.ndarray, int]:
+    with av.open(str(path)) as file:
+        track = file.streams.audio[0]
+        begun = (file.start_time or 0) / av.time_base
+        found = np.zeros(round(until_s * track.rate), np.float32)
+        for frame in file.decode(track):
+            at = round((frame.time - begun) * track.rate)
+            if at >= len(found):
+                break
+            piece = frame.to_ndarray().astype(np.float32)
+            piece = piece.mean(0) if frame.format.is_planar else piece.reshape(-1, len(frame.layout.channels)).mean(1)
+            found[max(0, at) : at + len(piece)] = piece[max(0, -at) :][: len(found) - max(0, at)]
+        return found, track.rate
+
+
+def shift(whole: np.ndarray, part: np.ndarray, rate: int) -> int:
+    """By how many samples ``part`` lies beside second 1 of ``whole``, by cross-correlation."""
+    spectrum = np.fft.rfft(whole) * np.conj(np.fft.rfft(part, len(whole)))
+    return int(np.fft.irfft(spectrum, len(whole)).argmax()) - rate

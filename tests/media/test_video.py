@@ -1,8 +1,11 @@
 """Frames at asked times."""
 
+import tracemalloc
+
+import av
 import numpy as np
 import pytest
-from media_made import grey, turn, write_video
+from media_made import grey, turn, write_long, write_video
 
 from mmgraph.errors import MediaError
 from mmgraph.media import container, pictures, video
@@ -178,3 +181,49 @@ def test_the_real_videos_decode(shared):
         assert clip.pixels.shape[0] == 4
         np.testing.assert_allclose(clip.times_s, [1.25, 1.75, 2.25, 2.75], atol=0.06)
         assert info.duration_s > 3
+
+
+def test_a_long_video_takes_little_memory(tmp_path):
+    path = write_long(tmp_path / "a.mkv", 0.2)
+    tracemalloc.start()
+    try:
+        found = probe(path)
+        retained, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.frames == 18_000
+    assert retained < 20 * found.frames  # two numbers a frame
+    assert peak < 100 * found.frames
+    clip = decode(Source("a", path, Span(699.98, 700.1)), "image", SETTINGS)
+    assert isinstance(clip, Frames)
+    assert clip.times_s == pytest.approx((700.0, 700.04, 700.08))
+    assert (clip.pixels.mean((1, 2, 3)) > 128).tolist() == [True, False, False]
+
+
+@pytest.mark.real
+def test_the_real_videos_agree_with_decoding_all_of_them(shared):
+    """Slow and obvious: every frame of the file in order, and of these the one nearest to the time."""
+    paths = sorted(path for path in (shared / "data/videos").rglob("*") if path.suffix in (".mp4", ".avi", ".mkv"))
+    draw = np.random.default_rng(3)
+    assert len(paths) > 20
+    for path in paths[::3]:
+        wanted = np.sort(draw.uniform(0.0, min(probe(path).duration_s, 12.0), 5))
+        times, pixels = decoded_in_order(path, until_s=13.0)
+        for time in wanted:
+            frames = Video(path).at(np.array([time]))
+            nearest_one = int(np.abs(times - time).argmin())
+            assert frames.times_s[0] == pytest.approx(times[nearest_one], abs=1e-6)
+            assert np.abs(frames.pixels[0].astype(int) - pixels[nearest_one]).max() <= 1
+
+
+def decoded_in_order(path, until_s: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    times, pixels = [], []
+    with av.open(str(path)) as file:
+        for frame in file.decode(video=0):
+            times.append(frame.time)
+            pixels.append(frame.to_ndarray(format="rgb24"))
+            if frame.time > until_s:
+                break
+        if path.suffix == ".avi":  # its frames carry no times that hold
+            return np.arange(len(pixels)) / float(file.streams.video[0].average_rate), pixels
+        return np.array(times) - (file.start_time or 0) / av.time_base, pixels
