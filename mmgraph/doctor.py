@@ -18,13 +18,7 @@ from mmgraph.settings import Settings
 State = Literal["ok", "warn", "bad"]
 _GB = 1000**3
 _PYTHONS = ((3, 11), (3, 12))
-_IMPORTED = {  # distribution -> the module whose import tells whether its native libraries load
-    "torch": "torch",
-    "torchaudio": "torchaudio",
-    "torchvision": "torchvision",
-    "dgl": "mmgraph.graph.dgl",
-    "av": "av",
-}
+_IMPORTED = ("torch", "torchaudio", "torchvision", "dgl", "av")  # whose native libraries may not load
 _PRESENT = (
     "lightning",
     "transformers",
@@ -107,10 +101,10 @@ def _python() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    for name, module in _IMPORTED.items():
+    for name in _IMPORTED:
         version = _version(name)
         try:
-            importlib.import_module(module)
+            _try_out(name)
         except Exception as error:  # noqa: BLE001 - native libraries fail in every way; each is a row, none ends the command
             said = " ".join(str(error).split())[:200] or type(error).__name__
             found = f"{version or 'not installed'}; its import says: {said}"
@@ -120,6 +114,22 @@ def _packages() -> Iterator[Finding]:
     for name in _PRESENT:
         version = _version(name)
         yield Finding("software", name, "ok" if version else "bad", version or "not installed", "" if version else _AGAIN)
+
+
+def _try_out(name: str) -> None:
+    if name == "dgl":
+        importlib.import_module("mmgraph.graph.dgl").load_dgl()
+    elif (
+        name == "torchvision"
+    ):  # importing all of it takes five seconds of CPU, and fails where its library does not fit torch
+        import torch
+
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"No module named {name!r}")
+        torch.ops.load_library(Path(spec.origin).with_name("_C.so"))
+    else:
+        importlib.import_module(name)
 
 
 def _version(name: str) -> str | None:

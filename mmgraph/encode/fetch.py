@@ -1,6 +1,7 @@
 """One repository of the Hugging Face hub -> the cache, or a folder: only the files that loading reads."""
 
 import fnmatch
+import importlib
 import json
 import sys
 from collections.abc import Mapping
@@ -90,9 +91,9 @@ def _parts(repository: Repository, file: str, commit: str) -> list[str]:
 
 def _brought(repository: Repository, wanted: list[str], to: Path | None) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
-    (enable_progress_bars if sys.stderr.isatty() else disable_progress_bars)()
+    bars = importlib.import_module("huggingface_hub.utils")
+    (bars.enable_progress_bars if sys.stderr.isatty() else bars.disable_progress_bars)()
     place: dict[str, Any] = {"cache_dir": cache()} if to is None else {"local_dir": to / repository.id.rpartition("/")[2]}
     revision = repository.revision or "main"  # by its name, so that the cache remembers which commit it was
     found = snapshot_download(repository.id, revision=revision, allow_patterns=wanted, etag_timeout=_PATIENCE_S, **place)
