@@ -3,6 +3,8 @@
 import abc
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from mmgraph.encode.fingerprints import picture, sound
 from mmgraph.graph.candidates import by_bits, by_cosine, stars
@@ -41,10 +43,11 @@ class Look(abc.ABC):
         """int64 [items]: the first of each one's group, its own place where it has no copy."""
         count = len(self.prints)
         pairs = self._near(self.candidates(np.arange(count)))
-        least = self._least(stars(count, pairs))
-        group = stars(count, pairs[self.cosine(pairs) >= least])
+        least = self._least(_connected(count, pairs))
+        pairs = pairs[self.cosine(pairs) >= least]
+        group, copied = stars(count, pairs), np.unique(pairs)
         while True:  # of many copies the search finds some pairs only; the firsts of their groups find each other
-            firsts = np.flatnonzero((group == np.arange(count)) & (np.bincount(group, minlength=count) > 1))
+            firsts = copied[group[copied] == copied]
             pairs = self._near(firsts[self.candidates(firsts)])
             joined = self._joined(group, stars(count, pairs[self.cosine(pairs) >= least]), least)
             if (joined == group).all():
@@ -69,13 +72,19 @@ class Look(abc.ABC):
         return np.concatenate([np.zeros(0, np.float32), *parts])
 
     def _least(self, group: Ints) -> float:
-        """The cosine below which the asked share of the pairs from different groups stays."""
+        """The cosine below which the asked share of the pairs from different ``group`` stays."""
         if not len(group):
             return -1.0
         rng = np.random.default_rng(0)  # a look at the data, not a choice: the same whatever the run's seed
         pairs = rng.integers(0, len(group), (_SAMPLE, 2))
         pairs = pairs[group[pairs[:, 0]] != group[pairs[:, 1]]]
         return float(np.quantile(self.cosine(pairs), self._above)) if len(pairs) else -1.0
+
+
+def _connected(count: int, pairs: Ints) -> Ints:
+    """One number a component: what is in one may be related by any chain, and is no example of unrelated pairs."""
+    links = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    return connected_components(links, directed=False)[1].astype(np.int64) if count else np.zeros(0, np.int64)
 
 
 class Pictures(Look):

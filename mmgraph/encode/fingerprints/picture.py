@@ -96,11 +96,11 @@ def grey_squares(vectors: Floats) -> tuple[Bytes, Bools]:
     A frame is evidence where something is to be seen in an eighth of its area at least: black, white and blurred ones look
     like each other whatever they were.
     """
-    packed = np.asarray(vectors, np.float32).reshape(len(vectors), -1, _FRAME)
+    packed = np.asarray(vectors, np.float32).reshape(len(vectors), vectors.shape[1] // _FRAME, _FRAME)
     there = packed[:, :, 0] != _NO_FRAME
     whole = np.maximum(packed, 0).astype(np.int32)
     parts = np.stack([whole & 255, (whole >> 8) & 255, whole >> 16], axis=-1).astype(np.uint8)
-    grey = parts.reshape(len(packed), packed.shape[1], -1)[:, :, :_PIXELS].reshape(*there.shape, SIDE, SIDE)
+    grey = parts.reshape(*there.shape, _FRAME * _PACK)[:, :, :_PIXELS].reshape(*there.shape, SIDE, SIDE)
     cells = grey.reshape(*there.shape, SIDE // _CELL, _CELL, SIDE // _CELL, _CELL).astype(np.float32)
     busy = cells.std(axis=(3, 5)) >= _BUSY
     return grey, there & (busy.sum(axis=(2, 3)) >= _BUSY_CELLS)

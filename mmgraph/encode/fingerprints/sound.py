@@ -18,6 +18,7 @@ _FRAMES, _BANDS = 512, 32
 _SHORT, _LONG = (64, 512), (250, 2048)
 _LOWEST_HZ, _HIGHEST_HZ = 200, 3200
 _AUDIBLE, _NOISE = 1e-4, 1e-6  # power of a frame, over that of the loudest and in itself, below which it is silence
+_HEARD = 1e-6  # of the power of a frame: what is below is rounding, or the window's leakage of a tone elsewhere
 _NO_FRAME = -1.0
 _WIDTH = 2 * _FRAMES + 1  # the last says which hop
 _SHIFT_S, _OVERLAP, _FEWEST_S = 2.0, 0.5, 0.15
@@ -82,8 +83,8 @@ def _described(samples: Floats) -> Floats:
     hop, window = _SHORT if short else _LONG
     energy = _energy(samples, hop, window)
     tilt = energy[:, :-1] - energy[:, 1:]
-    signs = tilt[2:] > tilt[:-2]
     power = energy.sum(axis=1)[2:]
+    signs = tilt[2:] - tilt[:-2] > _HEARD * power[:, None]
     heard = power > max(_AUDIBLE * float(power.max(initial=0)), _NOISE)
     vector = np.full(_WIDTH, _NO_FRAME, np.float32)
     halves = signs.reshape(len(signs), 2, _BANDS // 2) @ (1 << np.arange(_BANDS // 2))
