@@ -1,6 +1,6 @@
 """Moving pictures through PyAV: frames in the order in which they are shown, upright, on white where they are see-through.
 
-decord was used here first. It gave wrong frames of MPEG-4 with B-frames and of open groups of pictures, hung on damaged files,
+decord was used here first. It gave wrong frames of MPEG-4 with B-frames and of open groups of pictures, is known to hang on damaged files,
 knows no format since 2019, and is no faster than a PyAV container that is kept open.
 """
 
