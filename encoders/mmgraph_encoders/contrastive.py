@@ -10,9 +10,9 @@ from typing import Any
 
 from mmgraph.encode import hub
 from mmgraph.encode.contract import About, Repository
+from mmgraph.encode.fetch import fetch, in_cache
 from mmgraph.errors import EncoderError
 from mmgraph_encoders import known, weights
-from mmgraph_encoders.pinned import fetched
 
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _LOADED: "weakref.WeakValueDictionary[tuple[ContrastiveWeights, str], Contrastive]" = weakref.WeakValueDictionary()
@@ -191,15 +191,24 @@ def _for_the_library(wanted: ContrastiveWeights) -> tuple[str, dict[str, Any]]:
     """
     repository = wanted.repository() if wanted.pinned is not None else None
     if ":" in wanted.model:
-        return wanted.model if repository is None else f"local-dir:{fetched(repository).parent}", {}
+        return wanted.model if repository is None else f"local-dir:{_fetched(repository).parent}", {}
     entry = {} if Path(wanted.pretrained).is_file() else _tag(wanted.model, wanted.pretrained)
     if isinstance(entry, str):
         raise EncoderError(entry)
     settings: dict[str, Any] = {"pretrained": wanted.pretrained, "force_quick_gelu": entry.get("quick_gelu", False)}
     if repository is not None:
-        settings["pretrained"] = str(fetched(repository))
+        settings["pretrained"] = str(_fetched(repository))
         settings |= {f"image_{name}": entry.get(name) for name in ("mean", "std", "interpolation", "resize_mode")}
     return wanted.model, settings
+
+
+def _fetched(repository: Repository) -> Path:
+    """The weight file, its small files beside it, out of the cache or else from the hub."""
+    found = in_cache(repository)
+    if found is not None:
+        return found
+    brought = fetch(repository)
+    return brought.folder / brought.file
 
 
 def _width(model: str, network: Any) -> int:

@@ -14,6 +14,7 @@ from mmgraph.encode.hub import cache, cached, hub_closed
 from mmgraph.errors import EncoderError
 
 _SMALL = (".json", ".txt", ".model", ".jinja")  # configurations, vocabularies, templates
+_POOLING = "1_Pooling/config.json"  # where sentence-transformers says how tokens become one vector
 _SMALL_BYTES = 64 * 1024**2
 _PATIENCE_S = 20
 
@@ -75,7 +76,8 @@ def _chosen(repository: Repository, sizes: Mapping[str, int]) -> tuple[str, list
     if file is None:
         here = ", ".join(sorted(sizes)) or "nothing"
         raise EncoderError(f"{repository.id} has none of {', '.join(repository.files)}", given=here, todo="name other weights")
-    small = [name for name, size in sizes.items() if name.endswith(_SMALL) and "/" not in name and size <= _SMALL_BYTES]
+    beside = [name for name in sizes if "/" not in name or name == _POOLING]
+    small = [name for name in beside if name.endswith(_SMALL) and sizes[name] <= _SMALL_BYTES]
     return file, [file, *sorted(name for name in small if name != file and not fnmatch.fnmatch(name, "*.index.json"))]
 
 
