@@ -1,6 +1,6 @@
 """What the encoders know: vectors of real weights, made by mmgraph's own path, judged by similarities and linear probes.
 
-python benchmarks/encoders.py [--data ../shared/data] [--weights ../shared/weights] [--out benchmarks/results] [--quick]
+python benchmarks/encoders.py [--data ../shared/data] [--weights ../shared/weights] [--out benchmarks/results] [--store FOLDER] [--quick]
 """
 
 import argparse
@@ -207,7 +207,7 @@ def retrieval(encoded, given, model):
 
 def measured(given):
     with tempfile.TemporaryDirectory() as folder:
-        encoded = Encoded(Path(folder) / "store")
+        encoded = Encoded(given.store or Path(folder) / "store")
         model = stand_in(Path(folder) / "openclip_standin", given.weights)
         found = {"similarities": similarities(encoded), "digits": digits(encoded, given)}
         found |= {"categories": categories(encoded, given), "retrieval": retrieval(encoded, given, model)}
@@ -288,6 +288,7 @@ def main():
     parser.add_argument("--data", type=Path, default=HERE.parent / "shared" / "data")
     parser.add_argument("--weights", type=Path, default=HERE.parent / "shared" / "weights")
     parser.add_argument("--out", type=Path, default=HERE / "benchmarks" / "results")
+    parser.add_argument("--store", type=Path, help="keeps the vectors, so that the next run goes on with them")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--quick", action="store_true", help="a few files of each, for a test")
