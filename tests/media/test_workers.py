@@ -75,7 +75,7 @@ def test_processes_are_kept_for_the_next_files(made):
     rest()
     for _ in range(2):
         assert dict(examined([(made / "red.png", "image")], MediaSettings(workers=2))) == {
-            0: {"duration_s": 0.0, "pieces": []}
+            0: {"duration_s": 0.0, "holds": ["still"]}
         }
     with Workers(MediaSettings()) as some:
         (clip,) = some.decode(Source("red", made / "red.png"), ["image"])
