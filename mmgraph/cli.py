@@ -25,6 +25,8 @@ commands:
 options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
+options of encode:
+  --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
   --all              all encoders that are listed, not only the first of each modality that can be had
   --to FOLDER        as folders below FOLDER instead of the hub's cache; says which setting to write
@@ -102,6 +104,7 @@ def _fit(words: list[str]) -> int:
 
 
 def _encode(words: list[str]) -> int:
+    words = [word.replace("--engine", "--encoders.engine", 1) if word.partition("=")[0] == "--engine" else word for word in words]
     settings, _ = _configured(words)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.ingest import encode

@@ -67,12 +67,24 @@ class MediaSettings(Section, frozen=True):
     memory_mb: Positive = 2048
 
 
+class ClusterSettings(Section, frozen=True):
+    """For ``encoders.engine: ray``. address: of a running cluster; none starts one on this machine, with as many cores as it has.
+
+    actors: encoding processes, 0 for as many as fit; cpus, gpus: of each.
+    """
+
+    address: str | None = None
+    actors: Natural = 0
+    cpus: Positive = 1
+    gpus: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+
+
 class EncoderSettings(Section, frozen=True):
     """For each modality encoders in order of preference; the first whose weights can be had is taken once per run.
 
     when_unavailable: ``fallback`` takes the next and says so, ``error`` stops the run. store: folder of the features,
     beside the run folder when not given. batch: clips at a time, ``auto`` finds out. device: ``auto``, ``cpu``, ``cuda``,
-    ``cuda:1``, ``mps``. offline: no hub is ever asked.
+    ``cuda:1``, ``mps``. offline: no hub is ever asked. engine: ``local``, or ``ray`` over a cluster (docs/cluster.md).
     """
 
     image: tuple[ComponentLike, ...] = ("image_statistics",)
@@ -83,6 +95,8 @@ class EncoderSettings(Section, frozen=True):
     batch: Positive | Literal["auto"] = "auto"
     device: str = "auto"
     offline: bool = False
+    engine: Literal["local", "ray"] = "local"
+    cluster: ClusterSettings = ClusterSettings()
 
 
 class NearDuplicateSettings(Section, frozen=True):

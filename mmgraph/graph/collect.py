@@ -1,10 +1,11 @@
 """Every item that has media -> features of its kind and modality, encoded where the store does not have them yet."""
 
+import functools
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,23 +21,31 @@ from mmgraph.media.content import text_hash
 from mmgraph.media.modalities import having, moving
 from mmgraph.media.source import sources
 from mmgraph.media.workers import rest
-from mmgraph.settings import EncoderSettings, MediaSettings
-from mmgraph.store.fill import FillReport, Job, fill
+from mmgraph.settings import AdaptationSettings, EncoderSettings, MediaSettings
+from mmgraph.store.fill import Engine, FillReport, Job, fill
 from mmgraph.store.store import Store
 from mmgraph.types import MODALITIES, Floats, Modality
+
+if TYPE_CHECKING:  # these import torch, which takes seconds and is not needed where every vector is stored
+    from mmgraph.encode.tuning import Top
+    from mmgraph.graph.activations import Cut
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Collected:
-    """features by (kind, modality), rows in the catalogue's order of the kind; encoders as ``encoders.json`` holds them."""
+    """features by (kind, modality), rows in the catalogue's order of the kind; encoders as ``encoders.json`` holds them.
+
+    tops: what is to be trained of encoders, by modality.
+    """
 
     features: dict[tuple[str, str], Features] = field(default_factory=dict)
     encoders: dict[str, Any] = field(default_factory=dict)
     fingerprints: dict[tuple[str, str], Features] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    tops: "dict[str, Top]" = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,29 +63,47 @@ def collect(
     encoders: EncoderSettings,
     media: MediaSettings,
     folder: Path,
-    *,
+    adaptation: AdaptationSettings | None = None,
     near_duplicates: bool = True,
 ) -> Collected:
     """Encode what is missing; videos that were cut get the mean of their segments' vectors.
 
     near_duplicates: take the fingerprints as well by which copies are found, of the same decoded clips.
+    Where an encoder is to be tuned, what enters its last blocks is encoded and attached as well, once it is known to fit.
     """
     found = Collected()
     store = Store(folder)
     asked = _asked(catalogue, content, encoders, media, folder)
+    cuts = _cuts(catalogue, asked, media, adaptation or AdaptationSettings())
+    if cuts:
+        from mmgraph.graph.activations import attach, check_memory
+
+        check_memory(cuts, store, adaptation and adaptation.memory_gb)
     looks = _looks(catalogue, asked, media) if near_duplicates else []
     jobs = [Job(one.chosen, list(one.contents.values())) for one in (*asked, *looks)]
-    reports = fill(store, jobs, media, encoders.batch)
+    reports = fill(store, [*jobs, *(job for one in cuts for job in one.jobs)], media, encoders.batch, engine=_engine(encoders))
     rest()
     for one, report in zip(asked, reports[: len(asked)], strict=True):
         _record(found, one, report)
         _read(catalogue, store, one, found.features)
     for one in looks:
         _read(catalogue, store, one, found.fingerprints)
+    for some in cuts:
+        attach(catalogue, store, some, found.features)
+        found.tops[some.modality] = some.top
     _pool_parents(catalogue, found)
     for given in catalogue.features:
         found.features[given.kind, given.modality] = _given(catalogue, given.kind, given.path, given.ids)
     return found
+
+
+def _engine(encoders: EncoderSettings) -> Engine | None:
+    """What computes the parts; this process where nothing else is asked for."""
+    if encoders.engine == "local":
+        return None
+    from mmgraph.store.cluster import over_ray
+
+    return functools.partial(over_ray, encoders)
 
 
 def _asked(
@@ -94,6 +121,22 @@ def _asked(
             }
             asked.append(_Asked(modality, chosen, contents))
     return asked
+
+
+def _cuts(catalogue: Catalogue, asked: list[_Asked], media: MediaSettings, settings: AdaptationSettings) -> "list[Cut]":
+    """The encoders that are to be tuned; clips of photos have one frame."""
+    if all(getattr(settings, modality).method in ("frozen", "adapter") for modality in MODALITIES):
+        return []
+    from mmgraph.graph.activations import cut, tuned
+
+    moves, wanted, cuts = _moves(catalogue), tuned(settings), []
+    for one in asked:
+        if one.modality in wanted:
+            groups: dict[int, dict[str, tuple[str, Source]]] = {}
+            for item, content in one.contents.items():
+                groups.setdefault(_frames(one.modality, moves[item], media), {})[item] = content
+            cuts.append(cut(one.chosen, groups, wanted[one.modality]))
+    return cuts
 
 
 def _looks(catalogue: Catalogue, asked: list[_Asked], media: MediaSettings) -> list[_Asked]:
@@ -156,9 +199,13 @@ def _read(catalogue: Catalogue, store: Store, one: _Asked, found: dict[tuple[str
 
 def _key(content: str, modality: Modality, moves: bool, media: MediaSettings) -> str:
     """The content and everything that decides which samples of it are decoded."""
-    frames = media.frames_per_segment if modality == "image" and moves else 1
+    frames = _frames(modality, moves, media)
     limit = media.max_sound_s if modality == "audio" else 0
     return f"{content}:{modality}:{frames}:{limit}"
+
+
+def _frames(modality: Modality, moves: bool, media: MediaSettings) -> int:
+    return media.frames_per_segment if modality == "image" and moves else 1
 
 
 def _pool_parents(catalogue: Catalogue, found: Collected) -> None:

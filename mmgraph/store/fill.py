@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,6 +28,12 @@ class Job:
     sources: Sequence[tuple[str, Source]]
 
 
+Results = Generator[tuple[Part, dict[int, PartResult]], None, None]
+"""Every part and, by job number, what each job gets of it; in the order of the parts."""
+Engine = Callable[[Sequence[Job], Sequence[Part], MediaSettings, Sequence[int]], Results]
+"""What computes parts; the last argument are the numbers of the jobs that lack something."""
+
+
 @dataclass(frozen=True)
 class FillReport:
     """Contents encoded now, already there, and without this modality; every item that could not be read, and why."""
@@ -46,55 +52,60 @@ def fill(
     *,
     decode: Decode | None = None,
     part: int = SIZE,
+    engine: "Engine | None" = None,
 ) -> list[FillReport]:
     """Encode what the store lacks of each job; only the encoders of jobs that lack something are loaded.
 
     The same content under several ids is encoded once, and what several jobs want of one stretch of a file (its frames, its
     sound) is decoded once. A source that cannot be decoded, or whose clip the encoder refuses, is unread and tried again by the
     next run. A run killed at any moment loses at most one part of ``part`` sources, and the next one ends with the same files.
-    ``decode`` replaces ``media.decode.decode`` and its processes. Raises EncoderError when an encoder refuses everything,
-    StoreError, and RunError for a full disk.
+    ``decode`` replaces ``media.decode.decode`` and its processes; ``engine`` what computes the parts. Raises EncoderError when
+    an encoder refuses everything, StoreError, and RunError for a full disk.
     """
     counts = [_Count(store, job) for job in jobs]
     parts = cut_into_parts(
         [(job.chosen.card.modality, job.sources) for job in jobs], [count.lacking for count in counts], part
     )
     if parts:
-        _run(store, jobs, counts, parts, (media, batch, decode))
+        at_work = [number for number, count in enumerate(counts) if count.lacking]
+        computed = engine(jobs, parts, media, at_work) if engine else _here(jobs, parts, at_work, (media, batch, decode))
+        _run(store, jobs, counts, parts, computed)
     for count in counts:
         count.check()
     return [count.report() for count in counts]
 
 
-def _run(
-    store: Store,
-    jobs: Sequence[Job],
-    counts: Sequence["_Count"],
-    parts: Sequence[Part],
-    how: tuple[MediaSettings, int | Literal["auto"], Decode | None],
-) -> None:
-    media, batch, decode = how
-    size = None if batch == "auto" else batch
-    batches = {
-        number: Batches(job.chosen.encoder(), size, job.chosen.place)
-        for number, job in enumerate(jobs)
-        if counts[number].lacking
-    }
-    places = [place for part in parts for place in part.places]
-    workers = min(max(media.workers, 1), len(places))
-    names = ", ".join(jobs[number].chosen.card.name for number in batches)
-    with (
-        Decoders(media, {number: some.encoder.prepare for number, some in batches.items()}, decode) as decoders,
-        contextlib.closing(ahead(places, decoders, workers, 2 * CLIPS)) as decoded,
-        Bar(f"encoding by {names}", len(places), "clips") as bar,
-    ):
-        for part in parts:
-            results = encode_part(part, {number: some.encode for number, some in batches.items()}, decoded)
+def _run(store: Store, jobs: Sequence[Job], counts: Sequence["_Count"], parts: Sequence[Part], computed: Results) -> None:
+    """Commit the parts in their order, whatever computes them."""
+    names = ", ".join(jobs[number].chosen.card.name for number, count in enumerate(counts) if count.lacking)
+    places = sum(len(part.places) for part in parts)
+    with Bar(f"encoding by {names}", places, "clips") as bar, contextlib.closing(computed):
+        for part, results in computed:
             for number, result in results.items():
                 card = jobs[number].chosen.card
                 store.add(card, result.keys, result.joined(card.width), result.absent)
                 counts[number].take(result)
             bar.advance(len(part.places))
+
+
+def _here(
+    jobs: Sequence[Job],
+    parts: Sequence[Part],
+    at_work: Sequence[int],
+    how: tuple[MediaSettings, int | Literal["auto"], Decode | None],
+) -> Results:
+    """The parts computed in this process, decoded ahead in others."""
+    media, batch, decode = how
+    size = None if batch == "auto" else batch
+    batches = {number: Batches(jobs[number].chosen.encoder(), size, jobs[number].chosen.place) for number in at_work}
+    places = [place for part in parts for place in part.places]
+    workers = min(max(media.workers, 1), len(places))
+    with (
+        Decoders(media, {number: some.encoder.prepare for number, some in batches.items()}, decode) as decoders,
+        contextlib.closing(ahead(places, decoders, workers, 2 * CLIPS)) as decoded,
+    ):
+        for part in parts:
+            yield part, encode_part(part, {number: some.encode for number, some in batches.items()}, decoded)
 
 
 @dataclass
