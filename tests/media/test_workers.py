@@ -84,7 +84,7 @@ def test_processes_are_kept_for_the_next_files(made):
     assert one.served == 3
     one.process.kill()  # while it waits: nobody's fault
     with Workers(MediaSettings()) as some:
-        assert some.examine(made / "red.png", "image") == {"duration_s": 0.0, "pieces": []}
+        assert some.examine(made / "red.png", "image") == {"duration_s": 0.0, "holds": ["still"]}
     rest()
     assert not workers._idle
 
