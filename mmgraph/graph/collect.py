@@ -78,7 +78,7 @@ def collect(
     if cuts:
         from mmgraph.graph.activations import attach, check_memory
 
-        check_memory(cuts, store, adaptation and adaptation.memory_gb)
+        check_memory(cuts, store, None if adaptation is None else adaptation.memory_gb)
     looks = _looks(catalogue, asked, media) if near_duplicates else []
     jobs = [Job(one.chosen, list(one.contents.values())) for one in (*asked, *looks)]
     reports = fill(store, [*jobs, *(job for one in cuts for job in one.jobs)], media, encoders.batch, engine=_engine(encoders))
