@@ -119,15 +119,13 @@ def _packages() -> Iterator[Finding]:
 def _try_out(name: str) -> None:
     if name == "dgl":
         importlib.import_module("mmgraph.graph.dgl").load_dgl()
-    elif (
-        name == "torchvision"
-    ):  # importing all of it takes five seconds of CPU, and fails where its library does not fit torch
+    elif name == "torchvision":  # all of it takes five seconds of CPU; where it does not fit torch, its library fails to load
         import torch
 
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             raise ModuleNotFoundError(f"No module named {name!r}")
-        torch.ops.load_library(Path(spec.origin).with_name("_C.so"))
+        torch.ops.load_library(Path(spec.origin).with_name("_C.so"))  # type: ignore[no-untyped-call]
     else:
         importlib.import_module(name)
 
