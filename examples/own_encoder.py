@@ -18,7 +18,7 @@ from mmgraph.media.clip import Clip, Frames
 from mmgraph.media.segments import content_hashes, cut
 from mmgraph.media.source import sources
 from mmgraph.settings import Component, MediaSettings
-from mmgraph.store.fill import fill
+from mmgraph.store.fill import Job, fill
 from mmgraph.store.store import Store
 from mmgraph.testing import awkward_clips, check_encoder
 from mmgraph.types import Floats
@@ -57,7 +57,7 @@ def main() -> None:
     print("the encoder meets the contract")
     # in a YAML: image: [{class_path: own_encoder.Thumbnail, init_args: {side: 8}}]
     component = Component(class_path=f"{Path(__file__).stem}.Thumbnail", init_args={"side": 8})
-    encoder = choose("image", [component], "error", "cpu").encoder()
+    chosen = choose("image", [component], "error", "cpu")
 
     with tempfile.TemporaryDirectory() as folder:
         root, media = Path(folder) / "sample", MediaSettings(workers=1)
@@ -67,10 +67,10 @@ def main() -> None:
         content, source_of, store = content_hashes(catalogue), sources(catalogue), Store(Path(folder) / "store")
         wanted = [(content[name], source_of[name]) for name in pictures]
         for turn in ("first", "second"):
-            report = fill(store, encoder, wanted, media, batch=32)
+            (report,) = fill(store, [Job(chosen, wanted)], media)
             print(f"{turn} time: {report.encoded} encoded, {report.cached} already there")
-        vectors, present = store.read(encoder.card, [key for key, _ in wanted])
-    print(f"vectors {vectors.shape}, all there: {bool(present.all())}; card {encoder.card.key()}")
+        vectors, present = store.read(chosen.card, [key for key, _ in wanted])
+    print(f"vectors {vectors.shape}, all there: {bool(present.all())}; card {chosen.card.key()}")
 
 
 if __name__ == "__main__":

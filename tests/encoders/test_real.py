@@ -13,7 +13,7 @@ from mmgraph.encode.choose import choose
 from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Frames, Sound, Source, Words
 from mmgraph.settings import Component, MediaSettings
-from mmgraph.store.fill import FillReport, fill
+from mmgraph.store.fill import FillReport, Job, fill
 from mmgraph.store.store import Store
 from mmgraph.testing import awkward_clips, check_encoder
 from mmgraph_encoders import minilm_wheel
@@ -174,10 +174,10 @@ def test_a_list_with_pretrained_ones_falls_back_and_says_so(shared, monkeypatch)
 def test_real_videos_fill_the_store(shared, tmp_path):
     paths = [shared / "data" / "videos" / name for name in ("v_ZNVhz7ctTq0.mp4", "bottle-detection.mp4", "mmaction2_test.avi")]
     sources = [(path.name, Source(path.stem, path)) for path in paths]
-    encoder = registry.create("encoder", "image_statistics")
+    job = Job(choose("image", ["image_statistics"], "error", "cpu"), sources)
     media = MediaSettings(workers=1)
-    assert fill(Store(tmp_path), encoder, sources, media, 8) == FillReport(3, 0, 0)
-    assert fill(Store(tmp_path), encoder, sources, media, 8) == FillReport(0, 3, 0)
-    vectors, present = Store(tmp_path).read(encoder.card, [path.name for path in paths])
+    assert fill(Store(tmp_path), [job], media) == [FillReport(3, 0, 0)]
+    assert fill(Store(tmp_path), [job], media) == [FillReport(0, 3, 0)]
+    vectors, present = Store(tmp_path).read(job.chosen.card, [path.name for path in paths])
     assert present.all()
     assert len(np.unique(vectors.round(3), axis=0)) == 3
