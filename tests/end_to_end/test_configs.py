@@ -34,7 +34,7 @@ def asked(*targets):
 
 def test_these_are_all_configs():
     """video.yaml runs in test_fit.py."""
-    assert {path.name for path in CONFIGS.iterdir()} == {"video.yaml", "folder.yaml", "tables.yaml"}
+    assert {path.name for path in CONFIGS.iterdir()} == {"video.yaml", "folder.yaml", "tables.yaml", "knowledge.yaml"}
 
 
 def test_tables_made_here(tmp_path):
@@ -71,6 +71,26 @@ def test_a_folder_made_here(tmp_path):
     kinds = json.loads((tmp_path / "runs" / "folder" / "graph.json").read_text())["kinds"]
     assert kinds["video"] == 4
     assert kinds["segment"] >= 16
+
+
+def test_a_knowledge_graph_made_here(tmp_path):
+    root = tmp_path / "knowledge"
+    root.mkdir()
+    generator = np.random.default_rng(2)
+    facts = [(f"n{i}", "next", f"n{(i + 1) % 40}") for i in range(40)] + [
+        (f"n{i}", "/is/double", f"n{2 * i % 40}") for i in range(40)
+    ]
+    parts = generator.choice(3, len(facts), p=[0.7, 0.15, 0.15])
+    for number, name in enumerate(("train", "valid", "test")):
+        lines = ["\t".join(fact) for fact, part in zip(facts, parts, strict=True) if part == number]
+        (root / f"{name}.txt").write_text("\n".join(lines) + "\n")
+    run = tmp_path / "runs" / "knowledge"
+    found = fitted("knowledge", root, run)
+    assert asked("entity/*/entity") <= found
+    rows = read_csv(run / "predictions" / "links.csv")
+    assert {row["relation"] for row in rows} == {"entity/next/entity", "entity/is_double/entity"}
+    page = (run / "report" / "index.html").read_text()
+    assert "entity/*/entity" in page
 
 
 @pytest.mark.real

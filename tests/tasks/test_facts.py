@@ -92,7 +92,7 @@ def test_loss_is_cross_entropy_over_all_that_is_not_known_and_the_regulariser():
 
 @pytest.mark.parametrize("layer", ["none", "comp_gcn"])
 def test_facts_are_learnt(layer, tmp_path):
-    graph, split = facts(40)
+    _, split = facts(40)
     model = ModelSettings(width=32, layer=layer, depth=1, learning_rate=0.01, batches=BatchSettings(size=16), dropout=0.0)
     task = Facts(kind="n")
     module = build(split.visible, task.heads(split, model), model, seed=1)
