@@ -111,7 +111,8 @@ def test_the_command_killed_and_resumed(tmp_path, corpus):
 
     def command(name: str) -> "subprocess.Popen[bytes]":
         config.write_text(
-            f"catalogue: {{class_path: Folder, init_args: {{root: {corpus}}}}}\nencoders: {{store: {tmp_path / name}}}\nmedia: {{workers: 1}}\n"
+            f"catalogue: {{class_path: Folder, init_args: {{root: {corpus}}}}}\n"
+            f"encoders: {{store: {tmp_path / name}}}\nmedia: {{workers: 1}}\n"
         )
         return subprocess.Popen([*COMMAND, str(config)], stdout=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
