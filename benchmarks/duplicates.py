@@ -68,6 +68,7 @@ def pictures(originals: list[Path], folder: Path) -> None:
             change(photo).save(folder / f"{number:04d}~{place}.{ending}", **how)
 
 
+COMMAND = "python benchmarks/duplicates.py ../shared/data --every {} --out benchmarks/results/duplicates.md"
 Wave = tuple[np.ndarray, int]
 SOUNDS = ("mp3, 64 kbit/s", "6 dB quieter", "half the rate", "50 ms of silence before", "50 ms cut off", "1 s cut off")
 
@@ -201,7 +202,8 @@ def main() -> None:
             make(originals, root)
             graph, encoding, search = graph_of(root, Path(folder))
             for change, count, found in judged(graph, kind, names):
-                text.write(f"| {name} ({len(originals)}) | {change} | {count} | {found} | {found / max(count, 1):.3f} |\n")
+                if count:
+                    text.write(f"| {name} ({len(originals)}) | {change} | {count} | {found} | {found / count:.3f} |\n")
             wrong = mixed(graph, kind)
             notes.append(
                 f"- {name}: {graph.count(kind)} files, decoded and encoded in {encoding:.1f} s, search {search:.1f} s;"
@@ -213,7 +215,7 @@ def main() -> None:
     result = text.getvalue() + "\n" + "\n".join(notes) + "\n"
     if chosen.out:
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(result)
+        chosen.out.write_text(f"# Near-duplicates that are found\n\n`{COMMAND.format(chosen.every)}`\n\n{result}")
 
 
 if __name__ == "__main__":
