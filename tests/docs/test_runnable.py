@@ -7,6 +7,7 @@ import shlex
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ ONLY_CHECKED = {  # line of the README -> why its settings are read and checked,
     ".venv/bin/mmgraph fit --config configs/tables.yaml --catalogue.root my/tables --run.dir runs/mine": "needs a person's tables",
     ".venv/bin/mmgraph sample data/sample": "takes a minute; the corpus of this test is in its place",
 }
+NO_OUTCOME = {"run": None, "answers": None, "quarantined": 0}
 TOOLS = {".venv/bin/mmgraph", ".venv/bin/python", "make"}
 SAYS = {
     "compare_baselines.py": "popularity",
@@ -87,8 +89,31 @@ def test_yaml_block_of_the_readme():
     assert [task.class_path for task in settings.tasks] == ["Links", "Categories"]
 
 
+def test_commands_for_a_cluster_are_understood(monkeypatch):
+    """Ray itself runs in tests/store/test_cluster.py; here, that each line asks for what there is."""
+    asked = []
+    monkeypatch.setattr("mmgraph.ingest.encode", lambda settings: asked.append(settings) or [])
+    monkeypatch.setattr(
+        "mmgraph.pipeline.fit", lambda settings, restart: asked.append(settings) or SimpleNamespace(**NO_OUTCOME)
+    )
+    monkeypatch.setattr("mmgraph.outputs.summary.show", lambda *_: None)
+    config = str(ROOT / "configs" / "video.yaml")
+    lines = [line for block in blocks(ROOT / "docs" / "cluster.md", "bash") for line in block.text.splitlines()]
+    ours = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("mmgraph ")]
+    assert len(ours) == 4
+    for words in ours:
+        assert main([config if word in ("FILE", "configs/video.yaml") else word for word in words]) == 0
+    assert [settings.encoders.engine for settings in asked] == ["ray", "ray", "local", "ray"]
+    assert [settings.encoders.cluster.address for settings in asked] == [None, "auto", None, "auto"]
+
+
 def test_every_block_has_a_test():
-    tested = {"README.md": {"bash", "python", "yaml"}, "extending.md": {"python"}, "formats.md": {"csv"}}
+    tested = {
+        "cluster.md": {"bash"},
+        "README.md": {"bash", "python", "yaml"},
+        "extending.md": {"python"},
+        "formats.md": {"csv"},
+    }
     for path in DOCUMENTS:
         assert {block.language for block in blocks(path)} <= tested.get(path.name, set()), path.name
 

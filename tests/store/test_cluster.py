@@ -30,7 +30,10 @@ def sources(tmp_path_factory):
         Image.linear_gradient("L").rotate(50 * i).resize((64, 40 + i)).save(path)
         pictures.append((f"picture{i}", Source(f"i{i}", path)))
     pictures[3][1].path.write_bytes(b"\x89PNG\r\n nothing")
-    sounds = [(f"sound{i}", Source(f"s{i}", write_sound(folder / f"{i}.wav", codec="pcm_s16le"), Span(0.2 * i, None))) for i in range(3)]
+    sounds = [
+        (f"sound{i}", Source(f"s{i}", write_sound(folder / f"{i}.wav", codec="pcm_s16le"), Span(0.2 * i, None)))
+        for i in range(3)
+    ]
     texts = [(f"text{i % 2}", Source(f"t{i}", text=f"a walk by the sea {i % 2}")) for i in range(3)]
     return {"image": pictures, "audio": sounds, "text": texts}
 
