@@ -1,7 +1,8 @@
 """Does it help to train the text encoder with the graph? Categories of exercises with MiniLM, frozen and adapted.
 
 ``python benchmarks/adaptation.py [--epochs 20] [--tokens 32] [--root ../shared/data/exercises]`` prints a table: the gnn's own
-accuracy on validation and test with its bootstrap interval, its best epoch, what was trained, and the time of training.
+accuracy on validation and test with its bootstrap interval, its best epoch, what was trained, and the seconds of the whole run.
+All methods read the first ``tokens`` tokens of a text; ``whole texts`` is the frozen encoder on 256, for comparison.
 """
 
 import argparse
@@ -15,8 +16,9 @@ import pandas as pd
 from mmgraph.outputs.scoreboard import NETWORK
 from mmgraph.pipeline import fit
 from mmgraph.settings import Settings, convert
+from mmgraph_encoders.minilm_wheel import _folder
 
-METHODS = {"frozen": {}, "adapter": {}, "lora": {"blocks": 1, "rank": 8}, "last_blocks": {"blocks": 1}}
+METHODS = {"whole texts": {}, "frozen": {}, "adapter": {}, "lora": {"blocks": 1, "rank": 8}, "last_blocks": {"blocks": 1}}
 
 
 def without_photos(root: Path, folder: Path) -> Path:
@@ -33,11 +35,17 @@ def without_photos(root: Path, folder: Path) -> Path:
 
 
 def settings(folder: Path, root: Path, method: str, words: argparse.Namespace) -> Settings:
-    adapt = {"method": method, **METHODS[method]} | ({} if method in ("frozen", "adapter") else {"tokens": words.tokens})
+    adapt = {"method": "frozen" if method == "whole texts" else method, **METHODS[method]}
+    length = 256 if method == "whole texts" else words.tokens
+    minilm = {"model": str(_folder()), "max_tokens": length, "pooling": "mean", "normalise": True, "prefix": ""}
     raw = {
         "run": {"dir": str(folder / method), "seed": words.seed},
         "catalogue": {"class_path": "Tables", "init_args": {"root": str(root)}},
-        "encoders": {"text": ["minilm_wheel"], "when_unavailable": "error", "store": str(words.store or folder / "store")},
+        "encoders": {
+            "text": [{"class_path": "sentence_transformer", "init_args": minilm}],
+            "when_unavailable": "error",
+            "store": str(words.store or folder / "store"),
+        },
         "graph": {"edges": []},
         "split": {"labels": {"method": "per_class", "k": 10, "group": "none"}},
         "model": {"adaptation": {"text": adapt}},
