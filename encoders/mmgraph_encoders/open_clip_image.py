@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Bytes, Floats, Modality
-from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
+from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights, pictures_alone
 
 if TYPE_CHECKING:
     from mmgraph.encode.tuning import Tunable
@@ -54,7 +54,7 @@ class OpenClipImage(Encoder):
 
     def load(self, device: str = "cpu") -> None:
         """Load through open_clip; raises EncoderError."""
-        self._loaded = self.weights.load(device)
+        self._loaded = pictures_alone(self.weights.load(device))
 
     @property
     def card(self) -> EncoderCard:

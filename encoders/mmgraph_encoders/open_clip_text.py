@@ -7,7 +7,7 @@ from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders.clips import texts_of, unit
-from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights
+from mmgraph_encoders.contrastive import Contrastive, ContrastiveWeights, texts_alone
 
 
 class OpenClipText(Encoder):
@@ -49,7 +49,7 @@ class OpenClipText(Encoder):
 
     def load(self, device: str = "cpu") -> None:
         """Load through open_clip; raises EncoderError."""
-        self._loaded = self.weights.load(device)
+        self._loaded = texts_alone(self.weights.load(device))
 
     @property
     def card(self) -> EncoderCard:

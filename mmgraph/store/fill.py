@@ -1,6 +1,7 @@
 """Sources -> vectors in the store: decoded once for all encoders and ahead of them, committed part by part."""
 
 import contextlib
+import ctypes
 import logging
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
@@ -98,6 +99,7 @@ def _here(
     media, batch, decode = how
     size = None if batch == "auto" else batch
     batches = {number: Batches(jobs[number].chosen.encoder(), size, jobs[number].chosen.place) for number in at_work}
+    _give_back()
     places = [place for part in parts for place in part.places]
     workers = min(max(media.workers, 1), len(places))
     with (
@@ -106,6 +108,12 @@ def _here(
     ):
         for part in parts:
             yield part, encode_part(part, {number: some.encode for number, some in batches.items()}, decoded)
+
+
+def _give_back() -> None:
+    """To the system, what loading held beside the weights: some hundred MiB of a model that came in a file of its own."""
+    with contextlib.suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @dataclass
