@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mmgraph.configuration import dump, load
 from mmgraph.errors import RunError, SettingsError
 from mmgraph.files import write_text
@@ -32,6 +34,8 @@ class RunFolder:
     curves = property(lambda self: self.path / "curves.csv")
     predictions = property(lambda self: self.path / "predictions")
     evidence = property(lambda self: self.path / "evidence.json")
+    calibration = property(lambda self: self.path / "calibration.json")
+    ranks = property(lambda self: self.path / "ranks.parquet")
     confusion = property(lambda self: self.path / "predictions" / "confusion.json")
     embeddings = property(lambda self: self.path / "embeddings")
     report = property(lambda self: self.path / "report" / "index.html")
@@ -58,6 +62,18 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     _sweep(run)
     write_text(run.settings, dump(settings))
     return run
+
+
+def finished_run(path: Path) -> tuple[RunFolder, Settings]:
+    """A run that ended, and its settings with ``run.dir`` where it is now; raises RunError where there is none."""
+    run = RunFolder(path)
+    if not run.settings.exists():
+        raise RunError("this is no run folder", given=path, todo="give a folder that `mmgraph fit` wrote (run.dir)")
+    settings = _settings_of(run)
+    if not run.metrics.exists() or not run.evidence.exists():
+        todo = f"`mmgraph fit --config {run.settings}` goes on with it"
+        raise RunError("this run is not finished", given=path, todo=todo)
+    return run, msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, dir=path))
 
 
 def _clear(run: RunFolder) -> None:

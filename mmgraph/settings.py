@@ -228,12 +228,18 @@ class ModelSettings(Section, frozen=True):
 
 
 class EvaluateSettings(Section, frozen=True):
-    """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply."""
+    """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply.
+
+    calibration: of links' scores, a logistic curve or, with many links, any that never falls. precision: predicted links that are
+    too improbable to be right this often abstain.
+    """
 
     bootstrap: Natural = 1000
     level: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.95
     baselines: tuple[str, ...] | Literal["all"] = "all"
     block: Positive = 1024
+    calibration: Literal["platt", "isotonic"] = "platt"
+    precision: Share = 0.5
 
 
 class OutputSettings(Section, frozen=True):

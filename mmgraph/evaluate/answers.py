@@ -1,15 +1,12 @@
 """A trained model -> answers to every question asked, measured beside the baselines."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
-import torch
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from mmgraph.evaluate.baselines.classes import best_on_validation
-from mmgraph.evaluate.calibrate import Calibration, calibrate
-from mmgraph.evaluate.contract import Direction, LabelQuestion, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.contract import LabelQuestion, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.evaluate import (
+    Ranked,
     baseline_names,
     evaluate_labels,
     evaluate_links,
@@ -18,7 +15,8 @@ from mmgraph.evaluate.evaluate import (
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
-from mmgraph.evaluate.gnn import ScorerLinks
+from mmgraph.evaluate.prepared import of_facts, of_links
+from mmgraph.evaluate.reliability import Trust, trust, validated_groups
 from mmgraph.evaluate.verdict import Verdict
 from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
@@ -26,16 +24,16 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.heads import LabelHead, LinkHead
 from mmgraph.tasks.triples import TripleHead
-from mmgraph.types import Floats, Ints
+from mmgraph.types import Floats
 
 
 @dataclass(frozen=True)
 class LinkAnswer:
-    """What validation chose for a relation, and how its scores become probabilities."""
+    """What validation chose for a relation, how its scores become probabilities, and where it abstains."""
 
     question: LinkQuestion
     method: LinkMethod
-    calibration: Calibration
+    trust: Trust
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,14 @@ class LabelAnswer:
 
 @dataclass
 class Answers:
-    """All answers, the rows of metrics.json, the verdicts, and what evidence carries each answer."""
+    """All answers, the rows of metrics.json, the verdicts, what evidence carries each answer, and the rank of every test link."""
 
     links: list[LinkAnswer] = field(default_factory=list)
     labels: list[LabelAnswer] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     evidence: list[EvidenceReport] = field(default_factory=list)
+    ranked: list[Ranked] = field(default_factory=list)
 
 
 def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int) -> Answers:
@@ -72,12 +71,13 @@ def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int
 
 def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     question = LinkQuestion(split.visible, split.links[head.relation], seed)
-    gnn = _scored(head, rows)
+    gnn = of_links(head, rows)
     names = baseline_names(settings.baselines, "link")
     methods: Sequence[LinkMethod] = [gnn, *fit_link_baselines(question, names)]
     ours, evidence = combine_links(question, methods, settings, seed)
-    measured, verdict = evaluate_links(question, [ours, *methods], settings)
-    answers.links.append(LinkAnswer(question, ours, calibrate(question, ours, seed)))
+    measured, verdict = evaluate_links(question, [ours, *methods], settings, answers.ranked)
+    trusted = trust(question, ours, settings, seed, validated_groups(question))
+    answers.links.append(LinkAnswer(question, ours, trusted))
     answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
@@ -89,23 +89,16 @@ def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateS
     names = baseline_names(settings.baselines, "link")
     questions = {relation: LinkQuestion(split.visible, split.links[relation], seed) for relation in head.relations}
     baselines = {relation: fit_link_baselines(question, names) for relation, question in questions.items()}
-    methods = [ScorerLinks("gnn", _asked(head, rows, family.items)), *gathered(family, baselines)]
+    methods = [of_facts(head, rows, family.items), *gathered(family, baselines)]
     ours, evidence = combine_links(family, methods, settings, seed)
-    measured, verdict = evaluate_links(family, [ours, *methods], settings)
-    calibration = calibrate(family, ours, seed)
+    measured, verdict = evaluate_links(family, [ours, *methods], settings, answers.ranked)
+    trusted = trust(family, ours, settings, seed)
     for relation, question in questions.items():
-        answers.links.append(LinkAnswer(question, of_relation(ours, family, relation), calibration))
+        own = replace(trusted, validated=validated_groups(question))
+        answers.links.append(LinkAnswer(question, of_relation(ours, family, relation), own))
     answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
-
-
-def _asked(head: TripleHead, rows: Embeddings, items: int) -> Callable[[Ints, Direction], Floats]:
-    def score(queries: Ints, _: Direction) -> Floats:
-        relation, item = np.divmod(queries, items)
-        return np.asarray(head.scores(rows, item, relation), np.float32)
-
-    return score
 
 
 def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
@@ -118,19 +111,3 @@ def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateS
     answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
-
-
-@torch.no_grad()
-def _scored(head: LinkHead, rows: Embeddings) -> ScorerLinks:
-    scorer = head.scorer
-    sources = scorer.source(rows[head.relation.source])
-    targets = scorer.target(rows[head.relation.target])
-
-    @torch.no_grad()
-    def score(queries: Ints, direction: Direction) -> Floats:
-        chosen = torch.from_numpy(queries)
-        if direction == "target":
-            return np.asarray(scorer.matrix(sources[chosen], targets), np.float32)
-        return np.ascontiguousarray(scorer.matrix(sources, targets[chosen]).T, np.float32)
-
-    return ScorerLinks("gnn", score)

@@ -12,6 +12,8 @@ from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
 OURS = "mmgraph"
+Texts = np.ndarray
+"""Strings, one an entry."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,12 @@ class LinkQuestion:
     def asks_target(self, edges: Ints, direction: Direction) -> Bools:
         """Which of the edges at these positions ask for their target, when asked in this direction."""
         return np.full(len(edges), direction == "target")
+
+    def named(self, edges: Ints) -> tuple[Texts, Texts, Texts]:
+        """Ids of the sources, names of the relations, and ids of the targets of the edges at these positions."""
+        ids, one = self.graph.ids, self.split.edges.take(edges)
+        source, target = ids[self.relation.source][one.source], ids[self.relation.target][one.target]
+        return source, np.full(len(edges), str(self.relation), object), target
 
     def count(self, direction: Direction) -> int:
         """How many candidates there are in this direction."""

@@ -4,6 +4,7 @@ The only place where the test split is read.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -22,6 +23,16 @@ from mmgraph.types import Floats, Ints
 Names = Sequence[str] | Literal["all"]
 Measured = dict[tuple[str, str], tuple[Statistic, int]]
 """(method, metric) -> the metric, and how many queries or items it is of."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What one method gave the test links at positions ``edges``: ``asked``, in each of the question's directions."""
+
+    method: str
+    question: LinkQuestion
+    edges: Ints
+    asked: tuple[Ranks, ...]
 
 
 def fit_link_baselines(question: LinkQuestion, names: Names = "all") -> list[LinkMethod]:
@@ -65,9 +76,9 @@ def _is_a(name: str, contract: type, task: str) -> bool:
 
 
 def evaluate_links(
-    question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings
+    question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, ranked: list[Ranked] | None = None
 ) -> tuple[list[Row], Verdict]:
-    """Rank validation and test links by every method, in both directions.
+    """Rank validation and test links by every method, in both directions; those of the test links are added to ``ranked``.
 
     Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. An
     interval resamples edges, each with both its directions. A split without links gives no rows.
@@ -87,6 +98,8 @@ def evaluate_links(
                     asked.append(ranks(method, question, edges, direction, settings.block))
                     bar.advance(len(edges))
                 measured |= _link_statistics(method.name, question, edges, asked)
+                if split == "test" and ranked is not None:
+                    ranked.append(Ranked(method.name, question, edges, tuple(asked)))
             made, drawn = _rows("links", target, split, measured, settings, question.seed)
             rows += made
             if split == "test":

@@ -79,7 +79,7 @@ def combine_links(
     question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, seed: int
 ) -> tuple[LinkMethod, EvidenceReport]:
     """Choose on validation among the methods, the gnn first, and their combination; the method handed out is named OURS."""
-    target, valid = question.name, _sampled(question, seed)
+    target, valid = question.name, used_of_validation(question, seed)
     if not len(valid):
         report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
         return _report(methods[0], report)
@@ -161,7 +161,7 @@ def _known(question: LinkQuestion) -> Ints:
     return np.concatenate((question.split.train, question.split.valid))
 
 
-def _sampled(question: LinkQuestion, seed: int) -> Ints:
+def used_of_validation(question: LinkQuestion, seed: int) -> Ints:
     """The validation links that are used, in order."""
     fewest, most = MOST_LINKS
     size = max(fewest, min(most, _CELLS // max(question.count("source"), question.count("target"), 1)))

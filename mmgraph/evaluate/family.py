@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion, Texts
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.graph.contract import Edges
 from mmgraph.split.contract import LinkSplit, Split
@@ -72,6 +72,13 @@ class FamilyQuestion(LinkQuestion):
     def asks_target(self, edges: Ints, direction: Direction) -> Bools:
         """See LinkQuestion."""
         return edges < self.links
+
+    def named(self, edges: Ints) -> tuple[Texts, Texts, Texts]:
+        """See LinkQuestion: of the link that is behind both readings."""
+        ids, one = self.graph.ids[self.relation.target], self.split.edges.take(edges)
+        asked, forward = one.source % self.items, self.asks_target(edges, "target")
+        names = np.array([str(relation) for relation in self.relations], object)[self.number_of(edges)]
+        return ids[np.where(forward, asked, one.target)], names, ids[np.where(forward, one.target, asked)]
 
     def count(self, direction: Direction) -> int:
         """See LinkQuestion."""

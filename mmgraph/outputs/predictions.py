@@ -1,7 +1,7 @@
 """predictions/links: for every source its most likely targets."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
+from mmgraph.evaluate.ranking import Known
 from mmgraph.outputs.streamed import streamed
 from mmgraph.progress import Bar
 from mmgraph.settings import OutputSettings
@@ -23,6 +24,7 @@ _LINKS: dict[str, Any] = {
     "probability": pa.float32(),
     "rank": pa.int32(),
     "known": pa.bool_(),
+    "abstain": pa.bool_(),
 }
 LINKS = pa.schema(_LINKS)
 _HELD_OUT: dict[str, Any] = {name: pa.string() for name in ("source", "relation", "target", "split")}
@@ -31,16 +33,23 @@ CELLS = 4_000_000  # scores held at once: 16 MB, and a few masks of the same sha
 ROWS = 4096
 
 
+def never(sources: Ints, probability: Floats) -> Bools:
+    """Abstain from nothing."""
+    return np.zeros(np.broadcast_shapes(sources.shape, probability.shape), bool)
+
+
 @dataclass(frozen=True)
 class LinkPrediction:
     """What is written about one relation: the method that validation chose, and ``probability``, its calibration.
 
-    probability: float32 [n] scores -> float32 [n] in 0..1, the same for equal scores.
+    probability: float32 [n] scores -> float32 [n] in 0..1, the same for equal scores. abstain: positions of sources int64 [n] and
+    probabilities [n] -> bool [n], whether nothing should be said.
     """
 
     question: LinkQuestion
     method: LinkMethod
     probability: Callable[[Floats], Floats]
+    abstain: Callable[[Ints, Floats], Bools] = never
 
 
 @dataclass(frozen=True)
@@ -74,48 +83,62 @@ def write_links(predictions: Sequence[LinkPrediction], folder: Path, settings: O
         for one in predictions:
             write_held_out(_held_out(one.question))
             for rows, top in top_links(one.question, one.method, settings.top_k):
-                write(_table(one, top))
+                write(link_table(one, top))
                 bar.advance(rows)
 
 
-def top_links(question: LinkQuestion, method: LinkMethod, top_k: int) -> Iterator[tuple[int, Top]]:
-    """Yield blocks of sources: how many there are, and their rows in the order source, rank, known first."""
-    sources, candidates = question.count("source"), question.count("target")
-    known = _Known(question)
-    rows = max(1, min(ROWS, CELLS // max(candidates, 1)))
-    for start in range(0, sources, rows):
-        queries = np.arange(start, min(start + rows, sources), dtype=np.int64)
+def top_links(
+    question: LinkQuestion, method: LinkMethod, top_k: int, sources: Ints | None = None
+) -> Iterator[tuple[int, Top]]:
+    """Yield blocks of sources (positions; all of them where not given): how many there are, and their rows in the order of
+    ``sources``, rank, known first.
+    """
+    asked = np.arange(question.count("source"), dtype=np.int64) if sources is None else sources
+    known = KnownTargets(question)
+    rows = max(1, min(ROWS, CELLS // max(question.count("target"), 1)))
+    for start in range(0, len(asked), rows):
+        queries = asked[start : start + rows]
         scores = np.array(method.scores(queries, "target"), dtype=np.float32)  # a copy: it is masked below
-        if not np.isfinite(scores).all():
-            raise RunError(f"{method.name} gave scores for {question.relation} that are not finite", todo="train it again")
+        finite(scores, method, question)
         yield len(queries), _top(scores, queries, known, top_k)
 
 
-class _Known:
-    """The known links of a question, by source."""
+def finite(scores: Floats, method: LinkMethod, question: LinkQuestion) -> None:
+    """Raise RunError for scores that are not."""
+    if not np.isfinite(scores).all():
+        raise RunError(f"{method.name} gave scores for {question.relation} that are not finite", todo="train it again")
+
+
+class KnownTargets:
+    """The known links of a question, by source; ``loops``: an item is no target of its own."""
 
     def __init__(self, question: LinkQuestion) -> None:
         edges = question.split.edges
-        order = np.lexsort((edges.target, edges.source))
-        self._source, self._target = edges.source[order], edges.target[order]
         self.loops = question.relation.source == question.relation.target
+        self._index = Known.of(edges, question.count("source"), "target")
 
     def of(self, queries: Ints) -> tuple[Ints, Ints]:
-        """Row within ``queries`` (consecutive positions) and target, of every known link of theirs."""
-        low, high = np.searchsorted(self._source, [queries[0], queries[-1] + 1])
-        return self._source[low:high] - queries[0], self._target[low:high]
+        """Row within ``queries`` and target, of every known link of theirs, in the order of the rows; never the item itself."""
+        row, target = replace(self._index, itself=False).pairs(queries)
+        if not self.loops:
+            return row, target
+        apart = queries[row] != target
+        return row[apart], target[apart]
 
 
-def _top(scores: Floats, queries: Ints, known: _Known, top_k: int) -> Top:
+def _top(scores: Floats, queries: Ints, known: KnownTargets, top_k: int) -> Top:
     row_known, target_known = known.of(queries)
-    if known.loops:
-        apart = queries[row_known] != target_known
-        row_known, target_known = row_known[apart], target_known[apart]
     own = scores[row_known, target_known]
     scores[row_known, target_known] = -np.inf
     if known.loops:
         scores[np.arange(len(queries)), queries] = -np.inf
-    row, target, value, rank = _best(scores, top_k)
+    return ranked(queries, _best(scores, top_k), (row_known, target_known, own), top_k)
+
+
+def ranked(queries: Ints, best: tuple[Ints, Ints, Floats, Ints], known: tuple[Ints, Ints, Floats], top_k: int) -> Top:
+    """The ``best`` unknown targets (row, target, score, rank), and the ``known`` ones (row, target, score) that rank as high."""
+    row, target, value, rank = best
+    row_known, target_known, own = known
     rank_known = _rank_among(row_known, target_known, own, (row, target, value))
     near = rank_known <= top_k
     source = np.concatenate([row, row_known[near]])
@@ -158,16 +181,19 @@ def _rank_among(row: Ints, target: Ints, own: Floats, best: tuple[Ints, Ints, Fl
     return rank[len(best[0]) :] - earlier_rows + 1
 
 
-def _table(one: LinkPrediction, top: Top) -> pa.Table:
+def link_table(one: LinkPrediction, top: Top) -> pa.Table:
+    """Rows of the table LINKS."""
     graph, relation = one.question.graph, one.question.relation
+    probability = np.asarray(one.probability(top.score), dtype=np.float32)
     columns: list[Any] = [
         pa.array(graph.ids[relation.source][top.source], pa.string()),
         pa.repeat(pa.scalar(str(relation)), len(top.source)),
         pa.array(graph.ids[relation.target][top.target], pa.string()),
         pa.array(top.score, pa.float32()),
-        pa.array(np.asarray(one.probability(top.score), dtype=np.float32), pa.float32()),
+        pa.array(probability, pa.float32()),
         pa.array(top.rank.astype(np.int32), pa.int32()),
         pa.array(top.known, pa.bool_()),
+        pa.array(one.abstain(top.source, probability), pa.bool_()),
     ]
     return pa.Table.from_arrays(columns, schema=LINKS)
 

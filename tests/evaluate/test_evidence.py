@@ -114,7 +114,7 @@ def test_many_candidates_take_a_sample_of_validation(monkeypatch):
     question, pieces = made()
     monkeypatch.setattr(evidence, "MOST_LINKS", (30, 40))
     monkeypatch.setattr(evidence, "_CELLS", 35 * 60)
-    assert len(evidence._sampled(question, seed=7)) == 35
+    assert len(evidence.used_of_validation(question, seed=7)) == 35
     monkeypatch.setattr(evidence, "_CELLS", 1)
     _, report = combine_links(question, list(pieces.values()), SETTINGS, seed=7)
     assert (report.n, report.chosen) == (30, COMBINATION)

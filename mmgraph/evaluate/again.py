@@ -1,0 +1,102 @@
+"""The method that a finished run handed out, made again without measuring or choosing anything."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mmgraph.errors import RunError
+from mmgraph.evaluate.answers import LinkAnswer
+from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
+from mmgraph.evaluate.evaluate import baseline_names, fit_link_baselines
+from mmgraph.evaluate.evidence import COMBINATION, EvidenceReport, Piece, used_of_validation
+from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
+from mmgraph.evaluate.fusion import FEATURES, Combined, Context
+from mmgraph.evaluate.gnn import GNN
+from mmgraph.evaluate.prepared import of_fact, of_facts, of_links
+from mmgraph.evaluate.reliability import Trust
+from mmgraph.model.contract import Embeddings
+from mmgraph.model.train import Trained
+from mmgraph.settings import EvaluateSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.heads import LinkHead
+from mmgraph.tasks.triples import TripleHead
+from mmgraph.types import Relation
+
+
+def answer_again(
+    trained: Trained, split: Split, settings: EvaluateSettings, seed: int, reports: Sequence[EvidenceReport], trusted: Trust,
+    relation: Relation,
+) -> LinkAnswer:  # fmt: skip
+    """What the run answers about one relation, by the choice in ``reports``; baselines are fitted only where it needs them."""
+    for one in trained.heads:
+        question = LinkQuestion(split.visible, split.links[relation], seed)
+        if isinstance(one.head, LinkHead) and one.head.relation == relation:
+            method = _of_links(one.head, one.embeddings, question, reports, settings)
+            return LinkAnswer(question, method, trusted)
+        if isinstance(one.head, TripleHead) and relation in one.head.relations:
+            method = _of_facts(one.head, one.embeddings, split, relation, reports, settings, seed)
+            return LinkAnswer(question, method, trusted)
+    raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
+
+
+def report_of(record: Mapping[str, Any]) -> EvidenceReport:
+    """One entry of evidence.json."""
+    pieces = tuple(Piece(**{name: piece[name] for name in ("name", "value", "weights")}) for piece in record["pieces"])
+    return EvidenceReport(record["target"], record["metric"], record["chosen"], record["n"], pieces)
+
+
+def _of_links(
+    head: LinkHead, rows: Embeddings, question: LinkQuestion, reports: Sequence[EvidenceReport], settings: EvaluateSettings
+) -> LinkMethod:
+    report, network = _report(question, reports), of_links(head, rows)
+    if report.chosen == GNN:
+        return network
+    names = baseline_names(settings.baselines, "link")
+    return chosen_again(question, [network, *fit_link_baselines(question, names)], report)
+
+
+def _of_facts(
+    head: TripleHead,
+    rows: Embeddings,
+    split: Split,
+    relation: Relation,
+    reports: Sequence[EvidenceReport],
+    settings: EvaluateSettings,
+    seed: int,
+) -> LinkMethod:
+    family = FamilyQuestion.of(head.name, split, head.relations, seed)
+    report = _report(family, reports)
+    if report.chosen == GNN:
+        return of_fact(head, rows, relation)
+    names = baseline_names(settings.baselines, "link")
+    each = {one: fit_link_baselines(LinkQuestion(split.visible, split.links[one], seed), names) for one in head.relations}
+    methods = [of_facts(head, rows, family.items), *gathered(family, each)]
+    return of_relation(chosen_again(family, methods, report), family, relation)
+
+
+def _report(question: LinkQuestion, reports: Sequence[EvidenceReport]) -> EvidenceReport:
+    for one in reports:
+        if one.target == question.name:
+            return one
+    raise RunError("evidence.json does not say what was chosen", given=question.name, todo="run `mmgraph fit` again")
+
+
+def chosen_again(question: LinkQuestion, methods: Sequence[LinkMethod], report: EvidenceReport) -> LinkMethod:
+    """The method that ``report`` names, or the combination with its weights; the same numbers as when it was chosen."""
+    by_name = {method.name: method for method in methods}
+    weights: dict[str, Mapping[str, float]] = {report.chosen: {}}
+    if report.chosen == COMBINATION:
+        weights = {piece.name: piece.weights for piece in report.pieces if any(piece.weights.values())}
+    if missing := [name for name in weights if name not in by_name]:
+        raise RunError("a method that the run chose is not there any more", given=missing[0], todo="run `mmgraph fit` again")
+    if report.chosen != COMBINATION:
+        return by_name[report.chosen]
+    edges = used_of_validation(question, question.seed)
+    context = Context.of(question, [by_name[name] for name in weights], dict.fromkeys(question.directions, edges))
+    each = {
+        d: np.array([one[f"{feature}/{d}"] for one in weights.values() for feature in ("gap", "order")])
+        for d in question.directions
+    }
+    assert all(len(one) == FEATURES * len(weights) for one in each.values())
+    return Combined(context, each)

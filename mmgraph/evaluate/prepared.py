@@ -1,0 +1,97 @@
+"""A trained head as a link method: vectors are prepared once, and some targets may be asked for without the others."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.evaluate.gnn import GNN, ScorerLinks
+from mmgraph.model.contract import Embeddings, Scorer
+from mmgraph.tasks.heads import LinkHead
+from mmgraph.tasks.triples import TripleHead
+from mmgraph.types import Floats, Ints, Relation
+
+
+class Prepared(LinkMethod):
+    """``ask``: prepared questions of sources at some positions, [n, wide]; ``targets``: prepared, [targets, wide]; ``whole`` answers
+    what is asked of all items, in either direction.
+    """
+
+    def __init__(self, whole: LinkMethod, scorer: Scorer, ask: Callable[[Tensor], Tensor], targets: Tensor) -> None:
+        self.name = whole.name
+        self._whole, self._scorer, self._ask, self._targets = whole, scorer, ask, targets
+
+    @property
+    def inner(self) -> bool:
+        """Whether a score is the inner product of the two prepared vectors."""
+        return type(self._scorer).matrix is Scorer.matrix
+
+    @property
+    def count(self) -> int:
+        """How many targets there are."""
+        return len(self._targets)
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]."""
+        return self._whole.scores(queries, direction)
+
+    @torch.no_grad()
+    def tile(self, queries: Ints, start: int, stop: int) -> Floats:
+        """float32 [len(queries), stop - start]: of the targets ``start`` to ``stop`` only."""
+        asked = self._ask(torch.from_numpy(queries))
+        return np.asarray(self._scorer.matrix(asked, self._targets[start:stop]).float(), np.float32)
+
+    @torch.no_grad()
+    def vectors(self, queries: Ints) -> Floats:
+        """Prepared questions, float32 [len(queries), wide]."""
+        return np.ascontiguousarray(self._ask(torch.from_numpy(queries)).float(), np.float32)
+
+    @torch.no_grad()
+    def target_vectors(self) -> Floats:
+        """Prepared targets, float32 [targets, wide]."""
+        return np.ascontiguousarray(self._targets.float(), np.float32)
+
+
+@torch.no_grad()
+def of_links(head: LinkHead, rows: Embeddings) -> Prepared:
+    """The head of one relation."""
+    scorer = head.scorer
+    sources = scorer.source(rows[head.relation.source])
+    targets = scorer.target(rows[head.relation.target])
+
+    @torch.no_grad()
+    def score(queries: Ints, direction: Direction) -> Floats:
+        chosen = torch.from_numpy(queries)
+        if direction == "target":
+            return np.asarray(scorer.matrix(sources[chosen], targets), np.float32)
+        return np.ascontiguousarray(scorer.matrix(sources, targets[chosen]).T, np.float32)
+
+    return Prepared(ScorerLinks(GNN, score), scorer, lambda chosen: sources[chosen], targets)
+
+
+def of_facts(head: TripleHead, rows: Embeddings, items: int) -> LinkMethod:
+    """The head of a knowledge graph for its virtual relation (evaluate/family.py)."""
+
+    def score(queries: Ints, _: Direction) -> Floats:
+        relation, item = np.divmod(queries, items)
+        return np.asarray(head.scores(rows, item, relation), np.float32)
+
+    return ScorerLinks(GNN, score)
+
+
+@torch.no_grad()
+def of_fact(head: TripleHead, rows: Embeddings, relation: Relation) -> Prepared:
+    """The head of a knowledge graph for one of its relations."""
+    own, vectors = head.relations.index(relation), rows[head.kind]
+    targets = head.scorer.target(vectors)
+
+    def score(queries: Ints, direction: Direction) -> Floats:
+        number = own if direction == "target" else own + len(head.relations)
+        return np.asarray(head.scores(rows, queries, np.full(len(queries), number)), np.float32)
+
+    def ask(chosen: Tensor) -> Tensor:
+        return head.question(vectors[chosen], torch.full((len(chosen),), own))
+
+    return Prepared(ScorerLinks(GNN, score), head.scorer, ask, targets)
