@@ -1,6 +1,7 @@
 """The command line: a table of commands, each imported when it is called."""
 
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,9 @@ From raw media to predicted links.
 commands:
   fit --config FILE [--section.key VALUE ...]   read media, build the graph, train, evaluate, predict, report
   encode --config FILE [...]                    only read and encode the media; fit then starts from the store
+  evaluate RUN [--again]                        the metrics of a finished run; again: measured anew from its checkpoints
+  compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
+  predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -25,6 +29,12 @@ commands:
 options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
+options of compare:
+  --method NAME      instead of mmgraph, what each run hands out; --all: every metric
+options of predict:
+  --source ID ...    only of these items; --top-k N (10): of each; --threshold P: at least so probable; --exclude-known
+  --format F         parquet (as it is), csv or json; --to FILE: instead of one in the run's predictions/
+  --approximate      by an index of nearest neighbours (faiss), whose recall is measured and said; --recall R (0.95) is aimed at
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -104,7 +114,9 @@ def _fit(words: list[str]) -> int:
 
 
 def _encode(words: list[str]) -> int:
-    words = [word.replace("--engine", "--encoders.engine", 1) if word.partition("=")[0] == "--engine" else word for word in words]
+    words = [
+        word.replace("--engine", "--encoders.engine", 1) if word.partition("=")[0] == "--engine" else word for word in words
+    ]
     settings, _ = _configured(words)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.ingest import encode
@@ -112,6 +124,77 @@ def _encode(words: list[str]) -> int:
     for line in encode(settings):
         print(line)
     return 0
+
+
+def _evaluate(words: list[str]) -> int:
+    runs, given = _taken(words, {}, ("--again",), "mmgraph evaluate RUN [--again]")
+    path = _one_run(runs, "evaluate")
+    from rich.console import Console
+
+    from mmgraph.outputs.reading import read_run
+    from mmgraph.outputs.summary import show_metrics
+    from mmgraph.runs import finished_run
+
+    if "--again" not in given:
+        files = read_run(finished_run(path)[0])
+        show_metrics(Console(), files.rows, (str(one["text"]) for one in files.verdict))
+        return 0
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.rerun import evaluate_again, same_numbers
+
+    answers, apart = evaluate_again(path)
+    show_metrics(Console(), answers.rows, (one.text for one in answers.verdicts))
+    print(same_numbers(apart))
+    return 0
+
+
+def _compare(words: list[str]) -> int:
+    usage = "mmgraph compare RUN RUN ... [--method NAME] [--all]"
+    runs, given = _taken(words, {"--method": 1}, ("--all",), usage)
+    from rich.console import Console
+
+    from mmgraph.evaluate.contract import OURS
+    from mmgraph.outputs.compare import compare, comparison_table, note, short_names
+
+    paths = [Path(run) for run in runs]
+    lines = compare(paths, given.get("--method", [OURS])[0], "--all" in given)
+    console = Console()
+    console.print(comparison_table(lines, short_names(paths)))
+    for text in note(lines).values():
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+    return 0
+
+
+def _taken(
+    words: list[str], options: Mapping[str, int], flags: Sequence[str], usage: str
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The words that belong to no option, and the options' values; an option takes one value, or several (0) up to the next."""
+    rest: list[str] = []
+    given: dict[str, list[str]] = {}
+    waiting = list(words)
+    while waiting:
+        name, equals, value = waiting.pop(0).partition("=")
+        word = name + equals + value
+        if name in options:
+            after = [value] if equals else list(itertools.takewhile(lambda one: not one.startswith("--"), waiting))
+            after = after[: options[name] or None]
+            if not after:
+                raise SettingsError(f"{name} needs a value", todo=usage)
+            given[name] = given.get(name, []) + after
+            waiting = waiting if equals else waiting[len(after) :]
+        elif word in flags:
+            given[word] = []
+        elif word.startswith("--"):
+            raise SettingsError("no such argument", given=word, todo=usage)
+        else:
+            rest.append(word)
+    return rest, given
+
+
+def _one_run(runs: list[str], command: str) -> Path:
+    if len(runs) != 1:
+        raise SettingsError(f"{command} needs one run folder", given=" ".join(runs) or "none", todo=f"mmgraph {command} RUN")
+    return Path(runs[0])
 
 
 def _sample(words: list[str]) -> int:
@@ -212,6 +295,8 @@ def _print_json(found: Sequence[Any]) -> None:
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "fit": _fit,
     "encode": _encode,
+    "evaluate": _evaluate,
+    "compare": _compare,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -19,6 +19,7 @@ from mmgraph.graph.heterograph import save as save_graph
 from mmgraph.ingest import features, read
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
+from mmgraph.model.module import GraphModule
 from mmgraph.model.train import Trained, train
 from mmgraph.model.train import build as build_module
 from mmgraph.outputs.duplicates import record_duplicates
@@ -93,12 +94,18 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
 
 def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, tops: Mapping[str, Top]) -> Trained:
     """Train all tasks jointly on what may be seen; ``tops``: what of encoders is trained with them."""
+    module, data = built(settings, split, tasks, tops)
+    record_adaptation(run, module.network.inputs.described)
+    return train(module, data, settings.trainer, run.checkpoints, settings.model)
+
+
+def built(settings: Settings, split: Split, tasks: list[Task], tops: Mapping[str, Top]) -> tuple[GraphModule, GraphData]:
+    """The untrained module, and the batches that train it."""
     torch.manual_seed(settings.run.seed)
     heads = [head for task in tasks for head in task.heads(split, settings.model)]
     module = build_module(split.visible, heads, settings.model, settings.run.seed, tops)
-    record_adaptation(run, module.network.inputs.described)
     links = [asked for task in tasks for asked in task.asked_links(split)]
     labels = [asked for task in tasks for asked in task.asked_labels(split)]
     triples = [asked for task in tasks for asked in task.asked_triples(split)]
     data = GraphData(split.visible, links, labels, settings.model, settings.split.links.supervise, settings.run.seed, triples)
-    return train(module, data, settings.trainer, run.checkpoints, settings.model)
+    return module, data

@@ -72,7 +72,7 @@ def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder:
         if last.exists():
             log.info("training goes on from %s", last)
         made.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
-        return _best(module, data, curves, folder)
+        return restored(module, data, folder, curves.rows)
 
 
 def _quiet() -> None:
@@ -139,20 +139,25 @@ def _built(components: Any) -> list[Any]:
     return [registry.import_and_build(one) for one in components if isinstance(one, dict)]
 
 
-def _best(module: GraphModule, data: GraphData, curves: Curves, folder: Path) -> Trained:
+def restored(module: GraphModule, data: GraphData, folder: Path, curves: Sequence[tuple[int, str, float]] = ()) -> Trained:
+    """The best epochs, from the checkpoints in ``folder``; raises RunError where one is missing or of another model."""
     heads = []
     for i, head in enumerate(module.all_heads):
         _restore(module, folder / f"best-{i}.ckpt")
         rows = embed(module, data)
         heads.append(TrainedHead(copy.deepcopy(head).cpu().eval(), {kind: rows[kind] for kind in head.kinds}))
     _restore(module, folder / "best.ckpt")
-    return Trained(heads, embed(module, data), curves.rows)
+    return Trained(heads, embed(module, data), list(curves))
 
 
 def _restore(module: GraphModule, path: Path) -> None:
     if not path.exists():
         raise RunError("training ended without a checkpoint", given=path, todo="raise trainer.max_epochs above 0")
-    module.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state_dict"])
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise RunError(f"{path} is of another model", given=error, todo="run `mmgraph fit --restart`") from error
 
 
 @torch.no_grad()

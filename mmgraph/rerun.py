@@ -1,0 +1,145 @@
+"""A finished run, opened again: the same graph, split and trained model, without training."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from mmgraph import registry
+from mmgraph.errors import RunError
+from mmgraph.evaluate.again import answer_again, report_of
+from mmgraph.evaluate.answers import Answers, LinkAnswer, answer
+from mmgraph.evaluate.contract import Row
+from mmgraph.evaluate.reliability import Trust, from_record
+from mmgraph.graph.contract import Graph
+from mmgraph.graph.heterograph import load as load_graph
+from mmgraph.ingest import features, read
+from mmgraph.model.train import Trained, restored
+from mmgraph.outputs.reading import read_run
+from mmgraph.pipeline import assemble, built, divide
+from mmgraph.runs import RunFolder, finished_run, read_json
+from mmgraph.settings import Settings
+from mmgraph.split.contract import Split
+from mmgraph.types import Relation
+
+SAME = 1e-6  # two numbers that differ by no more are the same; other processors add up in another order
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """Everything that ``fit`` had when it had trained."""
+
+    run: RunFolder
+    settings: Settings
+    split: Split
+    trained: Trained
+
+
+def reopen(path: Path) -> Reopened:
+    """Read, assemble and divide as ``fit`` did, and load the checkpoints; what is not in the store any more is encoded again.
+
+    Raises RunError for a folder that is no finished run, or where the data have changed since; SettingsError and others as
+    ``fit`` does.
+    """
+    run, settings = finished_run(path)
+    tasks = [registry.create("task", task) for task in settings.tasks]
+    catalogue, content = read(settings)
+    collected = features(settings, catalogue, content)
+    graph = assemble(settings, catalogue, collected, content)
+    _same(load_graph(run.graph), graph)
+    unchecked = msgspec.structs.replace(settings.split, check_leaks=False)  # it was checked, and nothing changed
+    split = divide(msgspec.structs.replace(settings, split=unchecked), graph, tasks)
+    module, data = built(settings, split, tasks, collected.tops)
+    return Reopened(run, settings, split, restored(module, data, run.checkpoints))
+
+
+def _same(before: Graph, now: Graph) -> None:
+    other = next((f"items of kind {kind}" for kind in {**before.ids, **now.ids} if not _equal_ids(before, now, kind)), None)
+    for relation in {**before.edges, **now.edges}:
+        one, two = before.edges.get(relation), now.edges.get(relation)
+        if other is None and (one is None or two is None or not _equal(one.source, two.source, one.target, two.target)):
+            other = f"links of {relation}"
+    if other is not None:
+        raise RunError("the data are not those of the run any more", given=f"other {other}", todo="run `mmgraph fit` again")
+
+
+def _equal_ids(before: Graph, now: Graph, kind: str) -> bool:
+    return kind in before.ids and kind in now.ids and bool(np.array_equal(before.ids[kind], now.ids[kind]))
+
+
+def _equal(*pairs: "np.ndarray") -> bool:
+    return all(np.array_equal(one, two) for one, two in zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def evaluate_again(path: Path) -> tuple[Answers, float]:
+    """Measure a finished run again from its checkpoints: the answers, and the largest difference to its metrics.json."""
+    opened = reopen(path)
+    answers = answer(opened.trained, opened.split, opened.settings.evaluate, opened.settings.run.seed)
+    return answers, largest_difference(read_run(opened.run).rows, answers.rows)
+
+
+def same_numbers(apart: float) -> str:
+    """One sentence; raises RunError where the numbers are others."""
+    if apart <= SAME:
+        return f"the numbers are those of metrics.json (largest difference {apart:.1g})"
+    todo = "another machine, number of threads or version of a package adds up in another order; else run `mmgraph fit` again"
+    raise RunError("the numbers are not those of metrics.json", given=f"largest difference {apart:.3g}", todo=todo)
+
+
+def largest_difference(before: Sequence[Row], now: Sequence[Row]) -> float:
+    """Of any value or end of an interval; infinite where one has a row that the other has not.
+
+    >>> from dataclasses import replace
+    >>> row = Row("links", "a/r/b", "test", "gnn", "mrr", 0.5, 0.25, 0.75, 3)
+    >>> largest_difference([row], [replace(row, low=0.375)]), largest_difference([row], [])
+    (0.125, inf)
+    """
+    first, second = ({(r.task, r.target, r.split, r.method, r.metric, r.n): r for r in rows} for rows in (before, now))
+    if first.keys() != second.keys():
+        return math.inf
+    return max((_apart(one, second[key]) for key, one in first.items()), default=0.0)
+
+
+def _apart(one: Row, two: Row) -> float:
+    each = ((one.value, two.value), (one.low, two.low), (one.high, two.high))
+    return max(0.0 if a is b is None else math.inf if a is None or b is None else abs(a - b) for a, b in each)
+
+
+def relations_of(path: Path) -> dict[Relation, Trust]:
+    """The target relations of a finished run, and how far the probabilities of each can be trusted."""
+    run, _ = finished_run(path)
+    try:
+        return {Relation.parse(one["relation"]): from_record(one) for one in read_json(run.calibration)}
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.calibration} is broken", given=error, todo="run `mmgraph fit` again") from error
+
+
+def link_answer(path: Path, relation: str | None) -> LinkAnswer:
+    """What a finished run answers about one of its target relations, which may be left out where there is one.
+
+    Raises RunError for another relation.
+    """
+    trusted = relations_of(path)
+    chosen = _chosen(trusted, relation)
+    opened = reopen(path)
+    try:
+        reports = [report_of(one) for one in read_json(opened.run.evidence)]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{opened.run.evidence} is broken", given=error, todo="run `mmgraph fit` again") from error
+    settings, seed = opened.settings.evaluate, opened.settings.run.seed
+    return answer_again(opened.trained, opened.split, settings, seed, reports, trusted[chosen], chosen)
+
+
+def _chosen(known: dict[Relation, Trust], relation: str | None) -> Relation:
+    names = {str(one): one for one in known}
+    if relation is None and len(known) == 1:
+        return next(iter(known))
+    if relation in names:
+        return names[relation]
+    todo = f"there are: {', '.join(names) or 'none'}"
+    if relation is None:
+        raise RunError("the run answers about several relations" if names else "the run answers about no relation", todo=todo)
+    raise RunError("the run was not trained to predict this relation", given=relation, todo=todo)
