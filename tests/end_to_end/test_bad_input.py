@@ -1,6 +1,7 @@
 """What a person gets wrong: exit 2, one line that names the place and says what to do; nothing lost, nothing half written."""
 
 import errno
+import functools
 import os
 import signal
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import torch
 from runs_made import contents, half_written, write_csv
 
+from mmgraph.store.fill import fill
 from mmgraph.tasks.heads import LinkHead
 from mmgraph_encoders.hashed_ngrams import HashedNgrams
 
@@ -269,7 +271,8 @@ def test_a_read_only_output_folder(asked, monkeypatch):
 
 
 def test_ctrl_c_while_encoding(asked, monkeypatch):
-    """Exit 130, the line that says how to go on; what was encoded stays encoded."""
+    """Exit 130, the line that says how to go on; the parts that were encoded stay encoded."""
+    monkeypatch.setattr("mmgraph.graph.collect.fill", functools.partial(fill, part=4))
     given = []
     encode = HashedNgrams._encode
 
