@@ -165,6 +165,48 @@ def _compare(words: list[str]) -> int:
     return 0
 
 
+def _predict(words: list[str]) -> int:
+    usage = (
+        "mmgraph predict RUN [--relation SOURCE/NAME/TARGET] [--source ID ...] [--top-k N] [--threshold P] [--exclude-known]"
+    )
+    usage += " [--format parquet|csv|json] [--to FILE] [--approximate [--recall R]]"
+    values = ("--relation", "--top-k", "--threshold", "--format", "--to", "--recall")
+    runs, given = _taken(words, dict.fromkeys(values, 1) | {"--source": 0}, ("--exclude-known", "--approximate"), usage)
+    path = _one_run(runs, "predict")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.outputs.predict import Asked, write_predictions
+    from mmgraph.outputs.write import predicted
+    from mmgraph.rerun import link_answer
+
+    to = given.get("--to", [None])[0]
+    wanted: Any = given.get("--format", [Path(to).suffix[1:] if to and Path(to).suffix else "parquet"])[0]
+    asked = Asked(
+        sources=tuple(given.get("--source", ())),
+        top_k=_number(given, "--top-k", int, 10),
+        threshold=_number(given, "--threshold", float, None),
+        exclude_known="--exclude-known" in given,
+        format=wanted,
+        to=Path(to) if to else None,
+        approximate="--approximate" in given,
+        recall=_number(given, "--recall", float, 0.95),
+    )
+    answer = link_answer(path, given.get("--relation", [None])[0])
+    done = write_predictions(predicted(answer), asked, path / "predictions")
+    print(answer.trust.text)
+    print(done.text)
+    print(done.path)
+    return 0
+
+
+def _number(given: Mapping[str, list[str]], name: str, wanted: type[int] | type[float], default: Any) -> Any:
+    if name not in given:
+        return default
+    try:
+        return wanted(given[name][0])
+    except ValueError:
+        raise SettingsError(f"{name} needs a number", given=given[name][0]) from None
+
+
 def _taken(
     words: list[str], options: Mapping[str, int], flags: Sequence[str], usage: str
 ) -> tuple[list[str], dict[str, list[str]]]:
@@ -297,6 +339,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "encode": _encode,
     "evaluate": _evaluate,
     "compare": _compare,
+    "predict": _predict,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

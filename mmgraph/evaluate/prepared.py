@@ -49,6 +49,11 @@ class Prepared(LinkMethod):
         return np.ascontiguousarray(self._ask(torch.from_numpy(queries)).float(), np.float32)
 
     @torch.no_grad()
+    def some_targets(self, targets: Ints) -> Floats:
+        """Prepared targets at these positions, float32 [len(targets), wide]."""
+        return np.asarray(self._targets[torch.from_numpy(targets)].float(), np.float32)
+
+    @torch.no_grad()
     def target_vectors(self) -> Floats:
         """Prepared targets, float32 [targets, wide]."""
         return np.ascontiguousarray(self._targets.float(), np.float32)

@@ -58,10 +58,20 @@ class Trust:
     validated: tuple[str, ...]
     reliability: Reliability | None
 
+    @property
+    def text(self) -> str:
+        """One sentence: where it abstains."""
+        if self.threshold is None:
+            return f"all abstain: no threshold on validation had a precision of {self.precision:g}"
+        return (
+            f"abstained where the probability is under {self.threshold:.3g} (precision {self.precision:g} on validation), or the "
+            "source is unlike all that validation had"
+        )
+
     def unlike(self, question: LinkQuestion) -> Bools:
         """Which sources, bool [sources], are unlike all that was validated."""
-        found, row = np.unique(groups(question.graph, question.relation.source).astype(str), return_inverse=True)
-        return ~np.isin(found, list(self.validated))[row]
+        names, code = _groups(question.graph, question.relation.source)
+        return np.array([name not in self.validated for name in names])[code]
 
     def abstains(self, unlike: Bools, probability: Floats) -> Bools:
         """Whether to say nothing of pairs: too improbable for the stated precision, or of a source that is ``unlike``; bool [pairs]."""
@@ -158,6 +168,12 @@ def groups(graph: Graph, kind: str) -> npt.NDArray[np.object_]:
 
     Coarse on purpose: an item of a group that no validation link has is unlike all for which the probabilities were checked.
     """
+    names, code = _groups(graph, kind)
+    return np.array(names, dtype=object)[code]
+
+
+def _groups(graph: Graph, kind: str) -> tuple[list[str], Ints]:
+    """Names of all groups there could be, and the place of each item's."""
     linked = np.zeros(graph.count(kind), bool)
     for relation, edges in graph.edges.items():
         for end, positions in ((relation.source, edges.source), (relation.target, edges.target)):
@@ -167,8 +183,7 @@ def groups(graph: Graph, kind: str) -> npt.NDArray[np.object_]:
     code = linked.astype(np.int64)
     for place, mask in enumerate(present.values()):
         code += mask.astype(np.int64) << (place + 1)
-    names = np.array([_name(number, list(present)) for number in range(2 << len(present))], dtype=object)
-    return names[code]
+    return [_name(number, list(present)) for number in range(2 << len(present))], code
 
 
 def _name(code: int, modalities: Sequence[str]) -> str:
