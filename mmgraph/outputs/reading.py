@@ -23,6 +23,7 @@ class RunFiles:
     rows: tuple[Row, ...]
     verdict: tuple[dict[str, Any], ...]
     evidence: tuple[dict[str, Any], ...]
+    calibration: tuple[dict[str, Any], ...]
     curves: tuple[tuple[int, str, float], ...]
     encoders: dict[str, Any]
     graph: dict[str, Any]
@@ -40,6 +41,7 @@ def read_run(run: RunFolder) -> RunFiles:
         rows=tuple(_row(run.metrics, one) for one in metrics if one.get("value") is not None),
         verdict=tuple(_json(run.verdict, [])),
         evidence=tuple(_json(run.evidence, [])),
+        calibration=tuple(_json(run.calibration, [])),
         curves=tuple(_curve(run.curves, one) for one in _csv(run.curves)),
         encoders=_json(run.encoders, {}),
         graph=_json(run.graph_summary, {}),

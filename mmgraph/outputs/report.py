@@ -9,10 +9,11 @@ from typing import Any
 import jinja2
 
 from mmgraph.catalogue.contract import Catalogue
+from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS
 from mmgraph.files import write_text
 from mmgraph.media.decode import decode
-from mmgraph.outputs import charts
+from mmgraph.outputs import charts, reliability
 from mmgraph.outputs.duplicates import CopyGroup, shown_groups
 from mmgraph.outputs.examples import LabelExamples, LinkExamples, label_examples, link_examples
 from mmgraph.outputs.previews import Decode, Preview, Previews
@@ -75,6 +76,8 @@ def render(
         valid_boards=boards(files.rows, "valid", main),
         links=links,
         labels=labels,
+        reliability=_plots(run, files),
+        scale=reliability,
         copies=shown_groups(files.duplicates),
         previews=previews,
         matrices=[charts.matrix(one) for one in files.confusion],
@@ -82,6 +85,13 @@ def render(
         box=charts,
         table_rows=TABLE_ROWS,
     )
+
+
+def _plots(run: RunFolder, files: RunFiles) -> list[reliability.Plot]:
+    try:
+        return reliability.plots(files.calibration)
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.calibration} is broken", given=error, todo="run `mmgraph fit` again") from error
 
 
 def _environment() -> jinja2.Environment:

@@ -14,7 +14,7 @@ from mmgraph.outputs import previews as previews_module
 from mmgraph.outputs.labels import LabelPrediction, write_labels
 from mmgraph.outputs.predictions import LinkPrediction, write_links
 from mmgraph.outputs.report import write_report
-from mmgraph.runs import RunFolder, write_csv, write_json
+from mmgraph.runs import RunFolder, read_json, write_csv, write_json
 from mmgraph.settings import MediaSettings, OutputSettings
 
 from .conftest import Given, label_question, link_question
@@ -106,6 +106,13 @@ def full(run, name=EVIL):
     chosen = {"target": "segment/follows/segment", "metric": "mrr", "chosen": name, "n": 9}
     pieces = [{"name": name, "value": 0.4, "weights": {"gap/target": 0.25}}, {"name": "gnn", "value": None, "weights": {}}]
     write_json(run.evidence, [{**chosen, "pieces": pieces, "combination": 0.5, "difference": 0.1, "error": 0.02}])
+    bins = [{"low": 0.0, "high": 0.0667, "n": 40, "probability": 0.03, "right": 0.05}]
+    bins.append({"low": 0.4667, "high": 0.5333, "n": 10, "probability": 0.5, "right": 0.3})
+    measured = {"n": 50, "ece": 0.056, "low": 0.01, "high": 0.1, "bins": bins}
+    calibration = {"calibration": {"shape": "platt"}, "precision": 0.5, "threshold": 0.25, "reliability": measured}
+    together = ("segment/follows/segment", name, "a/b/c", "a/c/c")
+    records = [{"relation": one, "validated": ["linked, with image", name], **calibration} for one in together]
+    write_json(run.calibration, [*records, {**records[0], "relation": "a/never/c", "reliability": None}])
     write_json(run.encoders, {"image": {"card": card, "passed_over": [{"encoder": "clip", "reason": f"no weights {name}"}]}})
     relation = {"relation": "segment/follows/segment", "edges": 3, "built_by": name, "train": 2, "valid": 0, "test": 1}
     label = {"target": "segment.category", "classes": 2, "train": 1, "valid": 0, "test": 2}
@@ -161,7 +168,9 @@ def test_a_whole_run_is_escaped_and_needs_nothing_else(run):
 def test_every_section_is_there_in_order(run):
     full(run)
     text = report(run, segments())
-    places = [text.index(f'<section id="{name}"') for name in ("verdict", "metrics", "links", "labels", "confusion")]
+    places = [
+        text.index(f'<section id="{name}"') for name in ("verdict", "metrics", "links", "reliability", "labels", "confusion")
+    ]
     places += [text.index(f'<section id="{name}"') for name in ("training", "graph", "encoders", "unread", "versions")]
     assert places == sorted(places)
     said = " ".join(Page(text).said.split())
@@ -175,6 +184,33 @@ def test_every_section_is_there_in_order(run):
     ):
         assert words in said
     assert said.index("mmgraph") < said.index("popularity")
+
+
+def test_the_reliability_plot_has_a_dot_for_each_bin_and_one_card_for_what_was_measured_together(run):
+    full(run)
+    text = report(run, segments())
+    section = text[text.index('<section id="reliability"') : text.index('<section id="labels"')]
+    page = Page(section)
+    assert page.tags.count("figure") == 1
+    assert page.tags.count("circle") == 2
+    said = " ".join(page.said.split())
+    assert "segment/follows/segment, <script>alert('id')</script>, a/b/c and 1 more" in said
+    assert "Calibration error 0.056 (0.010–0.100) on 50 pairs; platt, fitted on validation." in said
+    assert "Predictions under 0.250 (dashed) abstain: from there on 50 % were right on validation" in said
+    assert "a/never/c" not in said
+    (first, second) = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', section)
+    assert float(second[2]) == pytest.approx(float(first[2]) / 2)  # a quarter of the pairs
+    assert (float(first[0]), float(second[0])) == (pytest.approx(40 + 0.03 * 190), pytest.approx(135))
+    write_json(run.calibration, [{"relation": "a/b/c", "reliability": {"n": 1}}])
+    with pytest.raises(RunError, match=r"calibration\.json is broken; given: 'calibration'"):
+        report(run, segments())
+
+
+def test_where_all_abstain_the_report_says_so(run):
+    full(run)
+    records = [{**one, "threshold": None} for one in read_json(run.calibration)]
+    write_json(run.calibration, records)
+    assert "All predictions abstain: no threshold on validation had a precision of 0.5." in Page(report(run, segments())).said
 
 
 def test_a_page_is_the_same_when_it_is_written_again(run):
