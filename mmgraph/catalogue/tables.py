@@ -1,7 +1,7 @@
 """CSV and Parquet files as tables of plain text columns that remember which row of which file each line came from."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,28 +20,34 @@ SUFFIXES = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Table:
-    """``frame``: object columns of str or None, index 0..n-1; ``name``: the file as messages call it; ``path``: None if made by us."""
+    """``frame``: object columns of str or None, index 0..n-1; ``name``: the file as messages call it; ``path``: None if made by us;
+    ``where``: line -> file and row, for tables that an importer made of something else.
+    """
 
     frame: pd.DataFrame
     name: str
     path: Path | None = None
+    where: Callable[[int], str] | None = None
 
     def place(self, index: int) -> str:
         """Where line ``index`` (from 0) is found: file and row, counted from 1 with the header, as an editor shows it.
 
         In a CSV with quoted line ends or empty lines that takes a second reading of the file, paid only for a message.
         """
+        if self.where is not None:
+            return self.where(index)
         if self.path is None:
             return f"{self.name}: {self.frame['id'].iloc[index]}"
         if self.path.suffix == ".parquet":
             return f"{self.name}, row {index + 1}"
-        return f"{self.name}, row {_line(self.path, index)}"
+        return f"{self.name}, row {line_of(self.path, index)}"
 
 
-def _line(path: Path, index: int) -> int:
+def line_of(path: Path, index: int, *, header: bool = True) -> int:
+    """The line, counted from 1, on which record ``index`` (from 0, after the header) of a CSV begins."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
-        start, seen = 1, -1
+        start, seen = 1, -1 if header else 0
         for row in reader:
             if row:
                 if seen == index:
@@ -72,7 +78,7 @@ def read_table(path: Path, required: Sequence[str], known: Sequence[str]) -> Tab
     columns = {}
     for name in known:
         held = name in read.column_names
-        columns[name] = _objects(read[name], path.name, name) if held else np.full(read.num_rows, None, dtype=object)
+        columns[name] = as_objects(read[name], path.name, name) if held else np.full(read.num_rows, None, dtype=object)
     return Table(pd.DataFrame(columns, dtype=object), path.name, path)
 
 
@@ -105,7 +111,7 @@ def _check_columns(file: str, names: Sequence[str], required: Sequence[str], kno
         raise CatalogueError(f"{file} has unknown columns", given=listed, todo=f"known: {', '.join(known)}")
 
 
-def _objects(column: Any, file: str, name: str) -> np.ndarray:
+def as_objects(column: Any, file: str, name: str) -> np.ndarray:
     """Any column that can be said as text -> objects, one Python str per distinct value (small memory, fast)."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     try:
@@ -143,3 +149,20 @@ class Stack:
         for table in self.tables:
             yield table, start
             start += len(table.frame)
+
+
+def made_table(
+    name: str, columns: Sequence[str], given: Mapping[str, Any], count: int, where: Callable[[int], str] | None = None
+) -> Table:
+    """A table of ``count`` rows with all ``columns``: ``given`` ones (arrays, or one value for all rows), the others not given.
+
+    NaN and empty text count as not given.
+    """
+    frame = pd.DataFrame({column: given.get(column) for column in columns}, index=range(count), dtype=object)
+    return Table(frame.where(frame.notna() & (frame != ""), None), name, where=where)
+
+
+def joined(name: str, tables: Sequence[Table]) -> Table | None:
+    """Tables with the same columns as one, which still knows where each line came from; None where there is none."""
+    stack = Stack(tuple(tables))
+    return Table(stack.frame, name, where=stack.place) if tables else None
