@@ -50,7 +50,8 @@ def test_a_folder_is_there_or_not(tmp_path):
 def test_a_hub_id_is_in_the_cache_or_not(cache):
     assert weights.cache() == cache
     assert weights.missing("some/model").startswith(
-        f"some/model is not in {cache} and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set); where the hub can be reached, mmgraph encoders pull --config FILE brings them; or set"
+        f"some/model is not in {cache} and the hub is not asked (encoders.offline or HF_HUB_OFFLINE is set); "
+        "where the hub can be reached, mmgraph encoders pull --config FILE brings them; or set"
     )
     _cached_model(cache, ["config.json"])
     assert weights.missing("some/model") is not None  # a config alone is no weights

@@ -82,7 +82,9 @@ def test_an_unknown_name_has_a_near_one(group, wrong, near):
 
 
 def test_a_name_near_to_nothing_lists_all():
-    with pytest.raises(SettingsError, match="given: xyzzy; known: bce, bpr, cross_entropy, info_nce, margin, self_adversarial$"):
+    with pytest.raises(
+        SettingsError, match="given: xyzzy; known: bce, bpr, cross_entropy, info_nce, margin, self_adversarial$"
+    ):
         registry.find("loss", "xyzzy")
 
 
