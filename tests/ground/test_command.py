@@ -97,7 +97,10 @@ def test_the_resolved_settings_are_printed_without_a_run(tmp_path, capsys, monke
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["fti"], "no such command; given: fti; known: fit, encode, evaluate, compare, predict, sample, settings, encoders, doctor"),
+        (
+            ["fti"],
+            "no such command; given: fti; known: fit, encode, evaluate, compare, predict, sample, settings, encoders, doctor",
+        ),
         (["fit"], "--config is missing; given: nothing; write --config FILE.yaml"),
         (["fit", "--config"], "--config is missing"),
         (["fit", "x.yaml"], "--config is missing; given: x.yaml"),
