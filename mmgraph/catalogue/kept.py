@@ -40,20 +40,23 @@ class Kept:
         path = self.folder / (re.sub(r"[^\w.\-]", "_", f"{kind}.{modality}") + f".{key}.npy")
         if not path.exists():
             try:
-                _write(path, len(ids), chunks())
+                _write(path, f"{kind}.{modality}", len(ids), chunks())
             except RunError as error:
                 todo = "name a folder that can be written by catalogue.cache"
                 raise CatalogueError(f"vectors cannot be kept in {self.folder}", given=error.given, todo=todo) from None
         return GivenFeatures(kind, modality, path, tuple(ids))
 
 
-def _write(path: Path, rows: int, chunks: Iterator[Floats]) -> None:
+def _write(path: Path, what: str, rows: int, chunks: Iterator[Floats]) -> None:
     first = next(chunks)
 
     def write(file: IO[bytes]) -> None:
         header = {"descr": "<f4", "fortran_order": False, "shape": (rows, first.shape[1])}
         np.lib.format.write_array_header_1_0(file, header)
         for chunk in itertools.chain([first], chunks):
+            if chunk.shape[1] != first.shape[1]:
+                given = f"{first.shape[1]} and {chunk.shape[1]} numbers"
+                raise CatalogueError(f"vectors of {what} have different lengths", given=given, todo="give all the same length")
             file.write(np.ascontiguousarray(chunk, "<f4").data)
 
     write_with(path, write)

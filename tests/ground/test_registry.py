@@ -13,7 +13,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.settings import Component
 
 NAMES = {
-    "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "pyg", "tables", "triples"},
+    "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "neo4j", "pyg", "tables", "triples"},
     "edge builder": {"attached", "contains", "follows", "similar"},
     "layer": {"comp_gcn", "gat", "gat_v2", "gcn", "hgt", "light_gcn", "rgcn", "sage"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
