@@ -111,7 +111,8 @@ def test_a_long_silence_is_a_piece_of_its_own(cues, duration, min_s):
             assert all(stop <= start + 1e-6 or begun >= end - 1e-6 for begun, stop, _ in spoken)
     reach = 0.0
     for begun, stop, _ in [*sorted(spoken), (duration, duration, "")]:
-        if min(begun, duration) - reach > 3 * min_s:
+        short_rest = 0 < duration - begun < min_s  # what is said at the very end is too short for a piece, and joins the silence
+        if min(begun, duration) - reach > 3 * min_s and not short_rest:
             assert any(not said and start < begun and end > reach for start, end, said in pieces)
         reach = max(reach, stop)
 
