@@ -20,6 +20,7 @@ commands:
   evaluate RUN [--again]                        the metrics of a finished run; again: measured anew from its checkpoints
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
+  export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -35,6 +36,8 @@ options of predict:
   --source ID ...    only of these items; --top-k N (10): of each; --threshold P: at least so probable; --exclude-known
   --format F         parquet (as it is), csv or json; --to FILE: instead of one in the run's predictions/
   --approximate      by an index of nearest neighbours (faiss), whose recall is measured and said; --recall R (0.95) is aimed at
+options of export:
+  --predictions      with the predicted links; --embeddings: with the vectors of items (not graphml)
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -198,6 +201,21 @@ def _predict(words: list[str]) -> int:
     return 0
 
 
+def _export(words: list[str]) -> int:
+    usage = "mmgraph export RUN --to parquet|graphml|neo4j --out FOLDER [--predictions] [--embeddings]"
+    runs, given = _taken(words, {"--to": 1, "--out": 1}, ("--predictions", "--embeddings"), usage)
+    path = _one_run(runs, "export")
+    lacking = [name for name in ("--to", "--out") if name not in given]
+    if lacking:
+        raise SettingsError(f"export needs {lacking[0]}", todo=usage)
+    from mmgraph.outputs.export.write import export_run
+
+    more = {"predictions": "--predictions" in given, "embeddings": "--embeddings" in given}
+    for file in export_run(path, given["--to"][0], Path(given["--out"][0]), **more):
+        print(file)
+    return 0
+
+
 def _number(given: Mapping[str, list[str]], name: str, wanted: type[int] | type[float], default: Any) -> Any:
     if name not in given:
         return default
@@ -340,6 +358,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "evaluate": _evaluate,
     "compare": _compare,
     "predict": _predict,
+    "export": _export,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

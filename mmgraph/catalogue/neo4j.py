@@ -70,7 +70,10 @@ def find_parts(root: Path, files: Sequence[str], separator: str) -> list[Part]:
     Raises CatalogueError where there are none, or one has no header that is known.
     """
     paths = [root / name for name in files] or sorted(root.glob("*.csv"))
-    headers = {path.name.removesuffix("header.csv"): path for path in paths if path.name.endswith("header.csv")}
+    stems = {path.name.removesuffix("header.csv"): path for path in paths if path.name.endswith("header.csv")}
+    headers = {
+        stem: header for stem, header in stems.items() if any(path.name.startswith(stem) and path != header for path in paths)
+    }
     parts = [_part(path, headers, separator) for path in paths if path not in headers.values()]
     if not any(part.columns.id for part in parts):
         todo = "export with neo4j-admin's headers (:ID, :LABEL, …), or by apoc.export.csv.all"

@@ -1,0 +1,1 @@
+"""A graph in the forms that other programs read; one file a form."""
