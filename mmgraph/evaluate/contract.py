@@ -8,10 +8,12 @@ import numpy as np
 
 from mmgraph.graph.contract import Edges, Graph
 from mmgraph.split.contract import LabelSplit, LinkSplit
+from mmgraph.split.pairs import parents
 from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
 OURS = "mmgraph"
+SAME_PARENT = "/same_parent"  # ends the name of a metric whose candidates are the items of the query's parent alone
 Texts = np.ndarray
 """Strings, one an entry."""
 
@@ -44,6 +46,17 @@ class LinkQuestion:
         """Its links that may be seen."""
         nothing = Edges(self.relation, np.zeros(0, np.int64), np.zeros(0, np.int64))
         return self.graph.edges.get(self.relation, nothing)
+
+    @property
+    def group(self) -> Ints | None:
+        """Of a temporal relation within one kind a number for the parent of each item, int64 [items]; None of other relations, and
+        where no two items have one parent.
+        """
+        kind = self.relation.source
+        if not self.split.edges.temporal or kind != self.relation.target:
+            return None
+        group = parents(self.graph, kind)
+        return group if len(np.unique(group)) < len(group) else None
 
     def units(self, edges: Ints) -> Ints:
         """A number for what is drawn again in a bootstrap, for each of the edges at these positions: the edge itself."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mmgraph import registry
 from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
-from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.contract import SAME_PARENT, LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
 from mmgraph.evaluate.ranking import Ranks, ranks
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
@@ -80,9 +80,11 @@ def evaluate_links(
 ) -> tuple[list[Row], Verdict]:
     """Rank validation and test links by every method, in both directions; those of the test links are added to ``ranked``.
 
-    Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. An
-    interval resamples edges, each with both its directions. A split without links gives no rows.
+    Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. Of a temporal
+    relation within one kind all of the first once more, as ``mrr/same_parent``: among the items of the query's parent, of links
+    between two of one parent. An interval resamples edges, each with both its directions. A split without links gives no rows.
     """
+    group = question.group
     target, rows = question.name, list[Row]()
     compared: dict[str, Compared] = {}
     held_out = {"valid": question.split.valid, "test": question.split.test}
@@ -95,7 +97,7 @@ def evaluate_links(
             for method in methods:
                 asked = []
                 for direction in question.directions:
-                    asked.append(ranks(method, question, edges, direction, settings.block))
+                    asked.append(ranks(method, question, edges, direction, settings.block, group=group))
                     bar.advance(len(edges))
                 measured |= _link_statistics(method.name, question, edges, asked)
                 if split == "test" and ranked is not None:
@@ -151,6 +153,17 @@ def _link_statistics(name: str, question: LinkQuestion, edges: Ints, asked: Sequ
         if metric == "mrr":
             for direction, those in (("target", to_target), ("source", ~to_target)):
                 out[name, f"mrr/{direction}"] = Statistic(grouped(sums * those[:, None], units)), int(those.sum())
+    return out | _near_statistics(name, asked, units)
+
+
+def _near_statistics(name: str, asked: Sequence[Ranks], units: Ints) -> Measured:
+    """The same metrics among the items of one parent; nothing without links between two of one parent."""
+    rank, candidates = (np.concatenate([getattr(one, column) for one in asked]) for column in ("near_rank", "near_candidates"))
+    there = candidates > 0
+    out: Measured = {}
+    for metric, per_query in LINK_METRICS.items() if there.any() else ():
+        sums = np.stack(per_query(np.where(there, rank, 1.0), candidates), axis=1) * there[:, None]
+        out[name, metric + SAME_PARENT] = Statistic(grouped(sums, units)), int(there.sum())
     return out
 
 

@@ -1,11 +1,12 @@
 """Full filtered ranking: every held-out link against every candidate that is not itself a known link, block by block.
 
 Filter: for (s, relation, ?) all other known targets of s leave the candidates, and in a relation within one kind s itself
-(Bordes et al. 2013, section 4.1). Ties count as the mean rank ("realistic", Berrendorf et al. 2020, section 2.2).
+(Bordes et al. 2013, section 4.1). Ties count as the mean rank ("realistic", Berrendorf et al. 2020, section 2.2). From the same
+scores a truth may be ranked once more, among the candidates of the query's own group alone.
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,8 @@ CELLS = 2**25  # scores held at once: 128 MiB of float32, however many candidate
 
 class Ranks(NamedTuple):
     """One entry a query: ``rank`` float64 from 1, ``candidates`` int64 that were left with the truth among them, ``query`` and
-    ``truth`` item positions, ``score`` float32 of the truth.
+    ``truth`` item positions, ``score`` float32 of the truth. near_rank, near_candidates: the same among the query's group alone, where
+    groups are given; 0 where the truth is of another group.
     """
 
     rank: Reals
@@ -30,6 +32,8 @@ class Ranks(NamedTuple):
     query: Ints
     truth: Ints
     score: Floats
+    near_rank: Reals
+    near_candidates: Ints
 
 
 @dataclass(frozen=True)
@@ -85,13 +89,19 @@ def checked(method: LinkMethod, queries: Ints, direction: Direction, candidates:
 
 
 def ranks(
-    method: LinkMethod, question: LinkQuestion, edges: Ints, direction: Direction, block: int = 1024, known: Ints | None = None
+    method: LinkMethod,
+    question: LinkQuestion,
+    edges: Ints,
+    direction: Direction,
+    block: int = 1024,
+    known: Ints | None = None,
+    group: Ints | None = None,
 ) -> Ranks:
     """Rank the truth of the edges at positions ``edges`` of ``question.split.edges``; entries in their order.
 
     known: positions of the links that the filter knows; all of them (train, valid and test) when not given. Choosing on
-    validation gives train and valid only, so that test links do not speak.
-    """
+    validation gives train and valid only, so that test links do not speak. group: int64 [items], of a relation within one kind.
+    """  # fmt: skip
     every = question.split.edges
     count, candidates = question.count(other_way(direction)), question.count(direction)
     index = Known.of(every if known is None else every.take(known), count, direction)
@@ -99,26 +109,38 @@ def ranks(
     order = np.argsort(query, kind="stable")  # the same query is scored once
     size = rows_at_once(block, candidates)
     parts = [
-        _ranks_of_block(method, query[part], truth[part], index, direction, candidates)
+        _ranks_of_block(method, query[part], truth[part], index, direction, candidates, group)
         for part in np.split(order, range(size, len(order), size))
         if len(part)
     ]
-    rank, left, score = np.zeros(len(edges)), np.zeros(len(edges), np.int64), np.zeros(len(edges), np.float32)
-    if parts:
-        rank[order], left[order], score[order] = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Ranks(rank, left, query, truth, score)
+    columns: list[Any] = [np.zeros(len(edges), kind) for kind in (np.float64, np.int64, np.float32, np.float64, np.int64)]
+    for column, made in zip(columns, zip(*parts, strict=True), strict=bool(parts)):
+        column[order] = np.concatenate(made)
+    rank, left, score, near_rank, near_left = columns
+    return Ranks(rank, left, query, truth, score, near_rank, near_left)
 
 
 def _ranks_of_block(
-    method: LinkMethod, query: Ints, truth: Ints, known: Known, direction: Direction, candidates: int
-) -> tuple[Reals, Ints, Floats]:
+    method: LinkMethod, query: Ints, truth: Ints, known: Known, direction: Direction, candidates: int, group: Ints | None
+) -> tuple[Reals, Ints, Floats, Reals, Ints]:
     asked, row = np.unique(query, return_inverse=True)
     scores = checked(method, asked, direction, candidates)[row]  # a copy: the method's own array stays as it is
     each = np.arange(len(query))
     own = scores[each, truth]
     scores[known.pairs(query)] = -np.inf
     scores[each, truth] = own
+    rank, left = _placed(scores, own)
+    if group is None:
+        return rank, left, own, np.zeros(len(query)), np.zeros(len(query), np.int64)
+    scores[group[query][:, None] != group[None, :]] = -np.inf
+    within = group[query] == group[truth]
+    near_rank, near_left = _placed(scores, own)
+    return rank, left, own, near_rank * within, near_left * within
+
+
+def _placed(scores: Floats, own: Floats) -> tuple[Reals, Ints]:
+    """(mean rank of ``own``, how many candidates are left) of each row; who is no candidate scores minus infinity."""
     better = np.count_nonzero(scores > own[:, None], axis=1)
     equal = np.count_nonzero(scores == own[:, None], axis=1) - 1
-    left = candidates - np.count_nonzero(np.isneginf(scores), axis=1)
-    return 1.0 + better + equal / 2.0, left.astype(np.int64), own
+    left = scores.shape[1] - np.count_nonzero(np.isneginf(scores), axis=1)
+    return 1.0 + better + equal / 2.0, left.astype(np.int64)

@@ -67,22 +67,24 @@ def compare(paths: Sequence[Path], method: str = OURS, every: bool = False) -> l
         names = dict.fromkeys(row.method for rows in read for row in rows)
         raise RunError("no run has this method", given=method, todo=f"there are: {', '.join(names) or 'none'}")
     lines = []
-    for board in _boards(read):
+    for board in _boards(read, every):
         ranks = [_Ranks.of(run, board.target, method) if board.task == "links" else None for run, _ in opened]
         for metric in board.shown if every else board.shown[:COLUMNS]:
-            rows = tuple(one.get((board.target, metric)) for one in found)
-            others = [_difference(rows, ranks, place, metric, opened[0][1].evaluate) for place in range(1, len(rows))]
+            name = metric + board.suffix
+            rows = tuple(one.get((board.target, name)) for one in found)
+            others = [_difference(rows, ranks, place, name, opened[0][1].evaluate) for place in range(1, len(rows))]
             if any(rows):
-                lines.append(Line(board.task, board.target, metric, rows, (None, *others)))
+                lines.append(Line(board.task, board.title, metric, rows, (None, *others)))
     return lines
 
 
-def _boards(read: Sequence[Sequence[Row]]) -> list[Board]:
-    """Each target once, of the first run that has it."""
+def _boards(read: Sequence[Sequence[Row]], every: bool) -> list[Board]:
+    """Each target once, of the first run that has it; ``every``: also among the items of one parent."""
     by_target: dict[tuple[str, str], Board] = {}
     for rows in read:
         for board in boards(rows):
-            by_target.setdefault((board.task, board.target), board)
+            if every or not board.suffix:
+                by_target.setdefault((board.task, board.title), board)
     return list(by_target.values())
 
 

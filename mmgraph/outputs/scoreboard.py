@@ -2,9 +2,9 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mmgraph.evaluate.contract import OURS, Row
+from mmgraph.evaluate.contract import OURS, SAME_PARENT, Row
 
 NETWORK = "gnn"
 ORDER = ("mrr", "hits@1", "hits@3", "hits@10", "ndcg@10", "auc", "amri", "mr", "accuracy", "macro_f1", "ece")
@@ -22,11 +22,14 @@ NAMES = {
     "macro_f1": "Macro-F1",
     "ece": "Calibration error",
 }
+_AMONG = {SAME_PARENT: ", among the items of the same parent"}
 
 
 @dataclass(frozen=True)
 class Board:
-    """One target on one split. metrics: the main one first; methods: ours, the network, then baselines, best first."""
+    """One target on one split. metrics: the main one first; methods: ours, the network, then baselines, best first. suffix: what ends
+    the names of its metrics in metrics.json, where the candidates were not all items.
+    """
 
     task: str
     target: str
@@ -34,6 +37,12 @@ class Board:
     metrics: tuple[str, ...]
     methods: tuple[str, ...]
     cells: Mapping[tuple[str, str], Row]
+    suffix: str = ""
+
+    @property
+    def title(self) -> str:
+        """The target, and among what was ranked where that is not everything."""
+        return self.target + _AMONG.get(self.suffix, "")
 
     @property
     def main(self) -> str:
@@ -57,23 +66,30 @@ class Board:
 
 
 def boards(rows: Sequence[Row], split: str = "test", main: Mapping[str, str] | None = None) -> list[Board]:
-    """One board a target of this split, in the order of ``rows``; ``main``: target -> metric that orders its methods.
+    """One board a target of this split, in the order of ``rows``, and one more where it was also ranked among the items of one parent;
+    ``main``: target -> metric that orders its methods.
 
     Rows whose value is not finite are left out.
     """
-    found: dict[tuple[str, str], list[Row]] = {}
+    found: dict[tuple[str, str], dict[str, list[Row]]] = {}
     for row in rows:
         if row.split == split and math.isfinite(row.value):
-            found.setdefault((row.task, row.target), []).append(row)
-    return [_board(task, target, split, mine, (main or {}).get(target)) for (task, target), mine in found.items()]
+            suffix = SAME_PARENT if row.metric.endswith(SAME_PARENT) else ""
+            plain = replace(row, metric=row.metric.removesuffix(suffix))
+            found.setdefault((row.task, row.target), {}).setdefault(suffix, []).append(plain)
+    return [
+        _board(*named, split, mine, (main or {}).get(named[1]), suffix)
+        for named, each in found.items()
+        for suffix, mine in sorted(each.items())
+    ]
 
 
-def _board(task: str, target: str, split: str, rows: list[Row], main: str | None) -> Board:
+def _board(task: str, target: str, split: str, rows: list[Row], main: str | None, suffix: str) -> Board:
     cells = {(row.method, row.metric): row for row in rows}
     metrics = sorted(dict.fromkeys(row.metric for row in rows), key=lambda metric: (metric != main, _place(metric)))
     methods = dict.fromkeys(row.method for row in rows)
     ordered = sorted(methods, key=lambda m: (m != OURS, m != NETWORK, _cost(cells.get((m, metrics[0])))))
-    return Board(task, target, split, tuple(metrics), tuple(ordered), cells)
+    return Board(task, target, split, tuple(metrics), tuple(ordered), cells, suffix)
 
 
 def _place(metric: str) -> int:

@@ -8,6 +8,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.evaluate.contract import LinkQuestion
 from mmgraph.evaluate.evaluate import evaluate_labels, evaluate_links, fit_label_baselines, fit_link_baselines, groups_of
 from mmgraph.evaluate.gnn import GNN, EmbeddingLinks, ScorerLinks
+from mmgraph.evaluate.metrics import amri
 from mmgraph.evaluate.ranking import ranks
 from mmgraph.settings import EvaluateSettings
 
@@ -52,6 +53,27 @@ def test_rows_by_hand_and_intervals_hold_the_value():
     assert {(row.task, row.target) for row in rows} == {("links", "a/r/a")}
     assert verdict.baseline is None
     assert "no baseline applies" in verdict.text
+
+
+def test_links_within_a_parent_are_measured_among_its_items_as_well():
+    question = random_question(6, same=True, temporal=True, sources=30, links=200)
+    matrix = np.random.default_rng(0).normal(size=(30, 30))
+    rows, _ = evaluate_links(question, [Given(matrix, "mmgraph")], FEW)
+    got = {row.metric: row for row in rows if row.split == "test"}
+    near = {metric.partition("/")[0] for metric in got if metric.endswith("/same_parent")}
+    assert near == {metric for metric in METRICS if "/" not in metric}
+    each = [ranks(Given(matrix), question, question.split.test, d, group=question.group) for d in ("target", "source")]
+    rank, candidates = (np.concatenate([getattr(one, name) for one in each]) for name in ("near_rank", "near_candidates"))
+    there = candidates > 0
+    assert 0 < there.sum() < len(there)
+    assert got["mrr/same_parent"].value == pytest.approx((1 / rank[there]).mean())
+    assert got["hits@1/same_parent"].value == pytest.approx((rank[there] <= 1).mean())
+    assert got["amri/same_parent"].value == pytest.approx(amri(rank[there], candidates[there]))
+    assert got["mrr/same_parent"].n == there.sum()
+    assert got["mrr/same_parent"].low < got["mrr/same_parent"].value < got["mrr/same_parent"].high
+    apart = dataclasses.replace(question.graph, parent={"a": np.arange(30)})
+    rows, _ = evaluate_links(dataclasses.replace(question, graph=apart), [Given(matrix, "mmgraph")], FEW)
+    assert {row.metric for row in rows} == METRICS
 
 
 def test_same_seed_same_rows():

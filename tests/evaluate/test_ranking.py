@@ -11,8 +11,8 @@ from mmgraph.types import Relation
 from .made import Given, link_question, random_question, truth_matrix
 
 
-def slow_rank(question, matrix, edge, direction):
-    """One query, candidate by candidate."""
+def slow_rank(question, matrix, edge, direction, group=None):
+    """One query, candidate by candidate; with ``group`` those of the query's alone."""
     edges = question.split.edges
     links = set(zip(edges.source.tolist(), edges.target.tolist(), strict=True))
     s, t = int(edges.source[edge]), int(edges.target[edge])
@@ -23,6 +23,8 @@ def slow_rank(question, matrix, edge, direction):
             candidates += 1
             continue
         if pair in links or (question.relation.source == question.relation.target and pair[0] == pair[1]):
+            continue
+        if group is not None and group[pair[0]] != group[pair[1]]:
             continue
         candidates += 1
         better += matrix[pair] > matrix[s, t]
@@ -49,6 +51,34 @@ def test_equals_brute_force_with_ties(seed, same, levels, block):
         np.testing.assert_array_equal(got.truth, wanted[1])
         np.testing.assert_array_equal(got.score, matrix[picked.source, picked.target])
     np.testing.assert_array_equal(matrix, before)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), levels=st.integers(1, 6), block=st.integers(1, 9))
+def test_among_the_query_s_group_equals_brute_force(seed, levels, block):
+    question = random_question(seed, same=True, temporal=True)
+    generator = np.random.default_rng(seed)
+    matrix = generator.integers(levels, size=(12, 12)).astype(np.float32)
+    edges, group = generator.permutation(len(question.split.edges)), question.group
+    together = group[question.split.edges.source[edges]] == group[question.split.edges.target[edges]]
+    for direction in DIRECTIONS:
+        got = ranks(Given(matrix), question, edges, direction, block, group=group)
+        plain = ranks(Given(matrix), question, edges, direction, block)
+        np.testing.assert_array_equal(got.rank, plain.rank)
+        assert not plain.near_candidates.any()
+        slow = [slow_rank(question, matrix, edge, direction, group) if one else (0, 0)
+                for edge, one in zip(edges, together, strict=True)]  # fmt: skip
+        np.testing.assert_array_equal(got.near_rank, [rank for rank, _ in slow])
+        np.testing.assert_array_equal(got.near_candidates, [count for _, count in slow])
+
+
+def test_only_temporal_relations_within_a_kind_have_groups():
+    parent = random_question(1, same=True, temporal=True)
+    assert len(set(parent.group[parent.graph.parent["a"] == 1])) == 1
+    assert len(set(parent.group[parent.graph.parent["a"] == -1])) == (parent.graph.parent["a"] == -1).sum()
+    assert random_question(1, same=True).group is None
+    assert random_question(1, temporal=True).group is None
+    assert link_question(Relation("a", "r", "a"), {"a": 3}, [(0, 1)], [2], temporal=True).group is None
 
 
 def test_no_edges_gives_no_ranks():

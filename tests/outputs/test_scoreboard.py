@@ -71,3 +71,22 @@ def test_a_table_has_intervals_and_marks_the_best():
 @pytest.mark.parametrize("split, count", [("test", 1), ("valid", 0)])
 def test_only_the_split_asked_for(split, count):
     assert len(metrics_table([row("mmgraph", "mrr", 0.3)], split)) == count
+
+
+def test_what_is_ranked_among_one_parent_has_a_table_of_its_own():
+    rows = [row(m, k, v) for m, v in (("mmgraph", 0.3), ("near", 0.2)) for k in ("mrr", "mrr/target", "mr")]
+    rows += [
+        row("mmgraph", "mr/same_parent", 1.5),
+        row("mmgraph", "mrr/same_parent", 0.6),
+        row("near", "mrr/same_parent", 0.8),
+    ]
+    plain, among = boards(rows)
+    assert plain.shown == ("mrr", "mr")
+    assert (plain.title, plain.suffix) == ("a/r/b", "")
+    assert among.metrics == ("mrr", "mr")
+    assert among.title == "a/r/b, among the items of the same parent"
+    assert (among.target, among.suffix, among.best_baseline) == ("a/r/b", "/same_parent", "near")
+    first, second = map(said, metrics_table(rows))
+    assert "a/r/b, among the items of the same parent" in second
+    assert "0.800" in second
+    assert "0.800" not in first
