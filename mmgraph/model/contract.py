@@ -5,15 +5,16 @@ What the pipeline supplies is positional in ``__init__``; what the YAML may set 
 
 import abc
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mmgraph.errors import SettingsError
-from mmgraph.sample.batch import Batch, Block
+from mmgraph.sample.batch import Batch, Block, LogQ
 
+LogQOf = Literal["none", "negatives", "all"]
 Embeddings = Mapping[str, Tensor]  # kind -> [items, width]
 
 
@@ -78,13 +79,24 @@ class Regulariser(nn.Module, abc.ABC):
 
 
 class LinkLoss(nn.Module, abc.ABC):
-    """Scores -> one number to lower; built as ``Loss(**settings)``."""
+    """Scores -> one number to lower; built as ``Loss(**settings)``.
+
+    log_q: whether it makes up for how likely a candidate was drawn: of ``none``, ``negatives``, or ``all``, the true ones as well.
+    """
+
+    log_q: LogQOf = "none"
 
     @abc.abstractmethod
     def forward(
         self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"]
     ) -> Float[Tensor, ""]:
         """Mean over links. ``use`` says which of the shared candidates are negatives of a link; a link may have none."""
+
+    def drawn(
+        self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"], log_q: LogQ | None
+    ) -> Float[Tensor, ""]:
+        """As ``forward``, told how likely the true ends and the candidates were drawn; a loss that has a setting ``log_q`` uses it."""
+        return self.forward(positive, negative, use)
 
 
 class Head(nn.Module, abc.ABC):
@@ -114,6 +126,25 @@ def named(thing: object) -> str:
     ('<items>', '<my·kind>')
     """
     return f"<{str(thing).replace('.', '·')}>"
+
+
+def corrected(
+    positive: Tensor, negative: Tensor, log_q: LogQ | None, of: LogQOf
+) -> tuple[Float[Tensor, "n"], Float[Tensor, "n m"]]:
+    """Logits minus log q, q the probability that an item is among the candidates.
+
+    ``all``: as in Yi et al. 2019 (Sampling-Bias-Corrected Neural Modeling for Large Corpus Item Recommendations, equation 4); what all
+    have in common then cancels. ``negatives``: the true one is always there, so its q is 1, and the sum over the candidates expects
+    that over all items (Bengio and Senécal 2008, Adaptive Importance Sampling to Accelerate Training of a Neural Probabilistic Language
+    Model, section III).
+
+    >>> one = LogQ(torch.tensor([-1.0]), torch.tensor([-2.0, 0.0]))
+    >>> corrected(torch.tensor([5.0]), torch.tensor([[1.0, 1.0]]), one, "all")
+    (tensor([6.]), tensor([[3., 1.]]))
+    """
+    if log_q is None or of == "none":
+        return positive, negative
+    return positive - log_q.true if of == "all" else positive, negative - log_q.others
 
 
 def masked_mean(values: Tensor, use: Tensor) -> Tensor:

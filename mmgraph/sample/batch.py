@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,11 +53,24 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class LogQ:
+    """Natural logarithms of how likely an item is among a batch's candidates: of the true ends, and of the candidates."""
+
+    true: Float[Tensor, "links"]
+    others: Float[Tensor, "others"]
+
+    def to(self, device: torch.device) -> "LogQ":
+        """A copy on a device."""
+        return LogQ(self.true.to(device), self.others.to(device))
+
+
+@dataclass(frozen=True)
 class LinkBatch:
     """Links to predict: row i pairs ``source[i]`` with ``target[i]``; all are rows of the output embeddings.
 
     ``other_targets`` are candidates shared by all rows; ``is_link[i, j]``: pair (source i, candidate j) is a known train link (or the
-    same item) and no negative. ``other_sources`` and ``is_link_source`` likewise for the other direction.
+    same item, or does not suit the row) and no negative. ``other_sources`` and ``is_link_source`` likewise for the other direction.
+    ``log_q``, ``log_q_source``: how likely each was drawn, where the sampler states it.
     """
 
     source: Int[Tensor, "links"]
@@ -65,10 +79,12 @@ class LinkBatch:
     is_link: Bool[Tensor, "links others_t"]
     other_sources: Int[Tensor, "others_s"]
     is_link_source: Bool[Tensor, "links others_s"]
+    log_q: LogQ | None = None
+    log_q_source: LogQ | None = None
 
     def to(self, device: torch.device) -> "LinkBatch":
         """A copy on a device."""
-        return LinkBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return LinkBatch(*(_moved(getattr(self, name), device) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,8 @@ class TripleBatch:
     """Questions (item, relation, ?) about links of many relations between items of one kind: ``answer`` is the true one.
 
     ``relation`` from the number of relations on asks for sources: the relation read from target to source. ``others`` are candidates
-    shared by all rows; ``is_link[i, j]``: candidate j is a known train answer to question i and no negative.
+    shared by all rows; ``is_link[i, j]``: candidate j is a known train answer to question i, or does not suit it, and no negative.
+    ``log_q``: how likely each was drawn, where the sampler states it.
     """
 
     item: Int[Tensor, "questions"]
@@ -84,10 +101,11 @@ class TripleBatch:
     answer: Int[Tensor, "questions"]
     others: Int[Tensor, "others"]
     is_link: Bool[Tensor, "questions others"]
+    log_q: LogQ | None = None
 
     def to(self, device: torch.device) -> "TripleBatch":
         """A copy on a device."""
-        return TripleBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return TripleBatch(*(_moved(getattr(self, name), device) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -122,3 +140,7 @@ class Batch:
             {name: one.to(device) for name, one in self.labels.items()},
             {name: one.to(device) for name, one in self.triples.items()},
         )
+
+
+def _moved(one: Any, device: torch.device) -> Any:
+    return None if one is None else one.to(device)

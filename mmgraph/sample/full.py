@@ -48,8 +48,15 @@ def whole_batch(graph: Graph, depth: int) -> Batch:
 def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> LinkBatch:
     """The chosen links with their candidates, as positions in the whole graph."""
     targets, is_link, sources, is_link_source = asked.others(chosen, rng)
-    arrays = (asked.source[chosen], asked.target[chosen], targets, is_link, sources, is_link_source)
-    return LinkBatch(*(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays))
+    return LinkBatch(
+        torch.from_numpy(asked.source[chosen]),
+        torch.from_numpy(asked.target[chosen]),
+        torch.from_numpy(targets),
+        torch.from_numpy(is_link),
+        torch.from_numpy(sources),
+        torch.from_numpy(is_link_source),
+        *asked.log_q(chosen, targets, sources),
+    )
 
 
 @dataclass

@@ -148,6 +148,7 @@ def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:
         torch.from_numpy(one.is_link),
         source(one.sources),
         torch.from_numpy(one.is_link_source),
+        *one.asked.log_q(one.chosen, one.targets, one.sources),
     )
 
 

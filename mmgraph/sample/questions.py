@@ -3,16 +3,19 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from mmgraph.sample.negatives import KnownPairs, NegativeSampler
-from mmgraph.types import Bools, Ints, Relation
+from mmgraph.sample.batch import LogQ
+from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side
+from mmgraph.types import Bools, Ints, Relation, Times
 
 
 @dataclass(frozen=True)
 class AskedLinks:
     """The train links of a relation; ``edges`` are their positions within the visible edges of the relation.
 
-    ``known`` and ``known_reverse`` hold the train links only: what is held out may be drawn as a negative.
+    ``known`` and ``known_reverse`` hold the train links only: what is held out may be drawn as a negative. time: float64 [links]
+    seconds, NaN unknown, or None.
     """
 
     name: str
@@ -22,10 +25,19 @@ class AskedLinks:
     num_sources: int
     num_targets: int
     negatives: NegativeSampler
+    time: Times | None = None
     known: KnownPairs = field(init=False)
+    samplers: tuple[NegativeSampler, NegativeSampler] = field(init=False)  # of targets, of sources
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", KnownPairs(self.source, self.target, self.num_targets))
+        none = np.zeros(len(self.source), np.int64)
+        counts = np.bincount(self.target, minlength=self.num_targets), np.bincount(self.source, minlength=self.num_sources)
+        sides = (
+            Side(none, self.target, counts[0], len(none), self._known_targets),
+            Side(none, self.source, counts[1], len(none), self._known_sources),
+        )
+        object.__setattr__(self, "samplers", tuple(self.negatives.told(side) for side in sides))
 
     def withheld(self, chosen: Ints) -> Ints:
         """Positions of the chosen links and, within one kind, of the same pairs stated the other way round."""
@@ -37,17 +49,49 @@ class AskedLinks:
         place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
         return np.union1d(chosen, place[keys[place] == wanted])
 
+    def questions(self, chosen: Ints) -> tuple[Questions, Questions]:
+        """Of the chosen links: for their targets, and for their sources."""
+        source, target, none = self.source[chosen], self.target[chosen], np.zeros(len(chosen), np.int64)
+        return Questions(source, none, target, len(chosen)), Questions(target, none, source, len(chosen))
+
     def others(self, chosen: Ints, rng: np.random.Generator) -> tuple[Ints, Bools, Ints, Bools]:
-        """Candidates for the targets of the chosen links, which of them are links, and the same for the sources."""
-        source, target = self.source[chosen], self.target[chosen]
-        targets = self.negatives.others(target, self.num_targets, rng)
-        sources = self.negatives.others(source, self.num_sources, rng)
-        is_link = self.known.contains(source[:, None], targets[None, :])
-        is_link_source = self.known.contains(sources[None, :], target[:, None])
-        if self.relation.source == self.relation.target:
-            is_link |= source[:, None] == targets[None, :]
-            is_link_source |= target[:, None] == sources[None, :]
+        """Candidates for the targets of the chosen links, which of them are no negatives, and the same for the sources."""
+        forward, backward = self.questions(chosen)
+        targets = self.samplers[0].candidates(forward, self.num_targets, rng)
+        sources = self.samplers[1].candidates(backward, self.num_sources, rng)
+        is_link = self._known_targets(forward.item, forward.relation, targets[None, :])
+        is_link_source = self._known_sources(backward.item, backward.relation, sources[None, :])
+        for found, sampler, asked, drawn in (
+            (is_link, self.samplers[0], forward, targets),
+            (is_link_source, self.samplers[1], backward, sources),
+        ):
+            suits = sampler.suits(asked, drawn)
+            if suits is not None:
+                found |= ~suits
         return targets, is_link, sources, is_link_source
+
+    def log_q(self, chosen: Ints, targets: Ints, sources: Ints) -> tuple[LogQ | None, LogQ | None]:
+        """How likely the true ends and the candidates are drawn, for targets and for sources."""
+        forward, backward = self.questions(chosen)
+        return (
+            log_q(self.samplers[0], forward, targets, self.num_targets),
+            log_q(self.samplers[1], backward, sources, self.num_sources),
+        )
+
+    def _known_targets(self, item: Ints, _: Ints, others: Ints) -> Bools:
+        return self.known.contains(item[:, None], others) | self._itself(item, others)
+
+    def _known_sources(self, item: Ints, _: Ints, others: Ints) -> Bools:
+        return self.known.contains(others, item[:, None]) | self._itself(item, others)
+
+    def _itself(self, item: Ints, others: Ints) -> Bools:
+        return (item[:, None] == others) & (self.relation.source == self.relation.target)
+
+
+def log_q(sampler: NegativeSampler, asked: Questions, others: Ints, num_items: int) -> LogQ | None:
+    """What the sampler states of the answers and of the candidates; None where it states nothing."""
+    true, drawn = (sampler.log_q(items, asked, num_items) for items in (asked.answer, others))
+    return None if true is None or drawn is None else LogQ(torch.from_numpy(true), torch.from_numpy(drawn))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 
 from mmgraph.graph.merge import among
 from mmgraph.sample.batch import TripleBatch
-from mmgraph.sample.negatives import NegativeSampler
+from mmgraph.sample.negatives import NegativeSampler, Questions, Side
+from mmgraph.sample.questions import log_q
 from mmgraph.types import Bools, Ints, Relation
 
 
@@ -52,6 +53,18 @@ class KnownAnswers:
         within = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
         return rows, self._answer[np.repeat(low, count) + within]
 
+    def contains(self, item: Ints, relation: Ints, others: Ints) -> Bools:
+        """Which ``others`` [n, m] are known answers to their questions [n]: bool [n, m].
+
+        >>> known = KnownAnswers(np.array([0, 0]), np.array([1, 1]), np.array([4, 2]), 5)
+        >>> known.contains(np.array([0, 3]), np.array([1, 1]), np.array([[2, 3], [2, 4]]))
+        array([[ True, False],
+               [False, False]])
+        """
+        rows, answers = self.pairs(item, relation)
+        own = np.arange(len(item))[:, None] * self._num_items + others
+        return np.isin(own, rows * self._num_items + answers)
+
 
 @dataclass(frozen=True)
 class AskedTriples:
@@ -67,9 +80,16 @@ class AskedTriples:
     num_items: int
     negatives: NegativeSampler
     known: KnownAnswers = field(init=False)
+    sampler: NegativeSampler = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "known", KnownAnswers(*self.triples.questions(len(self.relations)), self.num_items))
+        item, relation, answer = self.triples.questions(len(self.relations))
+        object.__setattr__(self, "known", KnownAnswers(item, relation, answer, self.num_items))
+        source, _, target = self.triples
+        degree = np.bincount(answer, minlength=self.num_items)
+        degree -= np.bincount(source[source == target], minlength=self.num_items)  # a loop is one link, not two
+        side = Side(relation, answer, degree, len(self), self.known.contains)
+        object.__setattr__(self, "sampler", self.negatives.told(side))
 
     def __len__(self) -> int:
         return len(self.triples.source)
@@ -78,9 +98,20 @@ class AskedTriples:
         """Both questions of every chosen link, with their candidates."""
         some = Triples(*(column[chosen] for column in self.triples))
         item, relation, answer = some.questions(len(self.relations))
-        others = self.negatives.others(answer, self.num_items, rng)
-        arrays = (item, relation, answer, others, self._is_link(item, relation, others))
-        return TripleBatch(*(torch.from_numpy(np.ascontiguousarray(array)) for array in arrays))
+        questions = Questions(item, relation, answer, len(chosen))
+        others = self.sampler.candidates(questions, self.num_items, rng)
+        is_link, suits = self._is_link(item, relation, others), self.sampler.suits(questions, others)
+        if suits is not None:
+            is_link |= ~suits
+        drawn = log_q(self.sampler, questions, others, self.num_items)
+        return TripleBatch(
+            torch.from_numpy(item),
+            torch.from_numpy(relation),
+            torch.from_numpy(answer),
+            torch.from_numpy(others),
+            torch.from_numpy(is_link),
+            drawn,
+        )
 
     def withheld(self, chosen: Ints) -> dict[Relation, Ints]:
         """Edge ids, by relation, of the chosen links and of every train link between the same two items, in either direction."""

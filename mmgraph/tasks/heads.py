@@ -8,10 +8,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mmgraph import registry
+from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Embeddings, Head, LinkLoss, Regulariser, Scorer
 from mmgraph.sample.batch import Batch
-from mmgraph.sample.negatives import KnownPairs
+from mmgraph.sample.negatives import KnownPairs, NegativeSampler
+from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
 
 _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked once training has ended
@@ -25,6 +28,19 @@ class Compare:
     scorer: Scorer
     loss: LinkLoss
     regulariser: Regulariser | None = None
+
+
+def sampler_for(negatives: ComponentLike, loss: ComponentLike) -> NegativeSampler:
+    """The negative sampler of this name; raises SettingsError where the loss wants to know what the sampler cannot say."""
+    sampler: NegativeSampler = registry.create("negative sampler", negatives)
+    made: LinkLoss = registry.create("loss", loss)
+    if made.log_q != "none" and not sampler.states_log_q:
+        known = registry.discover("negative sampler")
+        stating = ", ".join(name for name, entry in known.items() if entry.load().states_log_q)
+        wrong = "the negative sampler cannot say how likely it draws an item, which the loss asks with log_q"
+        todo = f"set log_q: none, or take one of: {stating}"
+        raise SettingsError(wrong, given=normal(negatives).class_path, todo=todo)
+    return sampler
 
 
 class LinkHead(Head):
@@ -52,8 +68,8 @@ class LinkHead(Head):
         positive = self.scorer.pairs(source, target)
         to_targets = self.scorer.matrix(source, targets[asked.other_targets])
         to_sources = self.scorer.matrix(sources[asked.other_sources], target).T
-        forward = self.compare(positive, to_targets, ~asked.is_link)
-        backward = self.compare(positive, to_sources, ~asked.is_link_source)
+        forward = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q)
+        backward = self.compare.drawn(positive, to_sources, ~asked.is_link_source, asked.log_q_source)
         loss = (forward + backward) / 2
         if self.regulariser is None:
             return loss

@@ -52,7 +52,7 @@ class TripleHead(Head):
         question = self.question(items, asked.relation)
         positive = self.scorer.pairs(question, self.scorer.target(rows[asked.answer]))
         negative = self.scorer.matrix(question, self.scorer.target(rows[asked.others]))
-        loss = self.compare(positive, negative, ~asked.is_link)
+        loss = self.compare.drawn(positive, negative, ~asked.is_link, asked.log_q)
         if self.regulariser is None:
             return loss
         relation = asked.relation if self.reciprocal else asked.relation % len(self.relations)

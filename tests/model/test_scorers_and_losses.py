@@ -3,11 +3,13 @@
 import cmath
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
+from mmgraph.sample.batch import LogQ
 from mmgraph.settings import Component
 
 
@@ -128,6 +130,22 @@ def test_plain_dot_is_the_inner_product():
     torch.testing.assert_close(made.pairs(made.source(x), made.target(y)), (x * y).sum(1) / 2)
 
 
+@pytest.mark.parametrize("name", ["dot", "cosine", "mlp"])
+def test_scorer_of_one_relation_is_its_formula(name):
+    made = scorer(name, 4)
+    h, t = torch.randn(4), torch.randn(4)
+    if name == "mlp":
+        hidden = made.of_source(h) + made.of_target(t) + made.of_product(h * t)
+        expected = sum(w * max(0.0, x) for w, x in zip(made.out.weight[0].tolist(), hidden.tolist(), strict=True))
+        expected += made.out.bias.item()
+    else:
+        a, b = (made.of_source.weight @ h).tolist(), (made.of_target.weight @ t).tolist()
+        inner = sum(x * y for x, y in zip(a, b, strict=True))
+        length = math.sqrt(sum(x * x for x in a)) * math.sqrt(sum(y * y for y in b))
+        expected = inner / 2 if name == "dot" else inner / length / 0.07
+    assert made.pairs(made.source(h[None]), made.target(t[None])).item() == pytest.approx(expected, rel=1e-4)
+
+
 def sigmoid(x):
     return 1 / (1 + math.exp(-x))
 
@@ -167,6 +185,55 @@ def test_loss_is_its_formula(name):
     one = [slow(name, p.item(), n[u].tolist()) for p, n, u in zip(positive, negative, use, strict=True)]
     made = registry.create("loss", name)
     assert made(positive, negative, use).item() == pytest.approx(sum(one) / 3, rel=1e-5)
+
+
+CORRECTED = ["info_nce", "cross_entropy"]
+
+
+def test_all_losses_with_log_q_are_looked_at():
+    assert {name for name, entry in registry.discover("loss").items() if "log_q" in entry.arguments} == set(CORRECTED)
+
+
+@pytest.mark.parametrize("of", ["none", "negatives", "all"])
+@pytest.mark.parametrize("name", CORRECTED)
+def test_log_q_is_subtracted_from_the_logits(name, of):
+    """One link at a time, in the words of Yi et al. 2019, equation 4."""
+    positive, negative = torch.tensor([0.5, -1.0]), torch.randn(2, 3)
+    use = torch.tensor([[1, 1, 0], [1, 1, 1]], dtype=torch.bool)
+    drawn = LogQ(torch.tensor([0.2, 0.9]).log(), torch.tensor([0.1, 0.5, 1.0]).log())
+    temperature = {"temperature": 0.5} if name == "info_nce" else {}
+    made = registry.create("loss", Component(class_path=name, init_args={"log_q": of, **temperature}))
+    scale, losses = temperature.get("temperature", 1.0), []
+    for i in range(2):
+        q_true, q = drawn.true.exp()[i].item(), drawn.others.exp().tolist()
+        top = math.exp(positive[i].item() / scale) / (q_true if of == "all" else 1)
+        rest = [math.exp(negative[i, j].item() / scale) / (1 if of == "none" else q[j]) for j in range(3) if use[i, j]]
+        losses.append(-math.log(top / (top + sum(rest))))
+    assert made.drawn(positive, negative, use, drawn).item() == pytest.approx(sum(losses) / 2, rel=1e-5)
+    plain = made.drawn(positive, negative, use, None)
+    torch.testing.assert_close(made(positive, negative, use), plain)
+
+
+def test_with_log_q_the_drawn_sum_expects_the_sum_over_all():
+    """Over many draws the corrected partition function is that of all items (Bengio and Senécal 2008), and the plain one is not."""
+    rng = np.random.default_rng(0)
+    scores, q = torch.randn(6, dtype=torch.float64), np.array([0.9, 0.2, 0.5, 0.7, 0.3, 0.4])
+    log_q = LogQ(torch.zeros(1, dtype=torch.float64), torch.from_numpy(np.log(q)))
+    made = registry.create("loss", Component(class_path="info_nce", init_args={"log_q": "negatives"}))
+    totals = []
+    for _ in range(4000):
+        use = torch.from_numpy(rng.random(6) < q)[None]
+        totals.append(math.exp(made.drawn(torch.zeros(1, dtype=torch.float64), scores[None], use, log_q).item()) - 1)
+    assert np.mean(totals) == pytest.approx(scores.exp().sum().item(), rel=0.03)
+
+
+def test_a_loss_without_the_setting_does_not_care_how_candidates_were_drawn():
+    positive, negative, use = torch.zeros(2), torch.randn(2, 3), torch.ones(2, 3, dtype=torch.bool)
+    for name in set(registry.discover("loss")) - set(CORRECTED):
+        made = registry.create("loss", name)
+        torch.testing.assert_close(
+            made.drawn(positive, negative, use, LogQ(torch.ones(2), torch.ones(3))), made(positive, negative, use)
+        )
 
 
 @pytest.mark.parametrize("name", registry.discover("loss"))

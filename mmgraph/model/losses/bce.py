@@ -8,7 +8,7 @@ from mmgraph.model.contract import LinkLoss, masked_mean
 
 
 class BCE(LinkLoss):
-    """-log s(p) - mean over negatives of log s(-n), s the logistic function.
+    """-log s(p) - mean over negatives of log s(-n), s the logistic function (Mikolov et al. 2013, arXiv 1310.4546, equation 4).
 
     ``negative_weight`` scales the second term (1: both sides weigh the same, whatever the number of negatives).
     """

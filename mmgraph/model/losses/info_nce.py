@@ -1,26 +1,36 @@
 """Contrastive loss."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mmgraph.model.contract import LinkLoss
+from mmgraph.model.contract import LinkLoss, corrected
+from mmgraph.sample.batch import LogQ
 
 
 class InfoNCE(LinkLoss):
     """Cross-entropy of the true one among itself and the negatives (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
 
-    ``temperature`` divides the scores.
+    ``temperature`` divides the scores. log_q: what is drawn more often is pushed down no more than others: log q is subtracted from the
+    scores of ``negatives``, or of ``all`` (see ``corrected``), after the temperature.
     """
 
-    def __init__(self, *, temperature: float = 1.0) -> None:
+    def __init__(self, *, temperature: float = 1.0, log_q: Literal["none", "negatives", "all"] = "none") -> None:
         super().__init__()
-        self.temperature = temperature
+        self.temperature, self.log_q = temperature, log_q
 
     def forward(
         self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"]
     ) -> Float[Tensor, ""]:
         """See LinkLoss."""
+        return self.drawn(positive, negative, use, None)
+
+    def drawn(
+        self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"], log_q: LogQ | None
+    ) -> Float[Tensor, ""]:
+        """See LinkLoss."""
+        positive, negative = corrected(positive / self.temperature, negative / self.temperature, log_q, self.log_q)
         masked = torch.where(use, negative, torch.full_like(negative, -torch.inf))
-        scores = torch.cat([positive[:, None], masked], 1) / self.temperature
-        return (torch.logsumexp(scores, 1) - scores[:, 0]).mean()
+        return (torch.logsumexp(torch.cat([positive[:, None], masked], 1), 1) - positive).mean()

@@ -8,7 +8,8 @@ from mmgraph.model.contract import Scorer, one_relation
 
 class Dot(Scorer):
     """<S h, T h'>: with ``heads`` each side of the relation has a linear map of its own, so that a directed relation can be told
-    from its reverse; without, it is the plain inner product.
+    from its reverse; without, it is the plain inner product (Koren et al. 2009, Matrix Factorization Techniques for Recommender
+    Systems, equation 1). Divided by the root of the width, so that a score does not grow with it.
     """
 
     def __init__(self, width: int, relations: int = 1, *, heads: bool = True) -> None:

@@ -10,7 +10,10 @@ _PAIRS_AT_ONCE = 1 << 18
 
 
 class MLP(Scorer):
-    """w . relu(A h + B h' + C (h * h')): directed through A and B, matching through C. ``hidden``: 0 is the width."""
+    """w . relu(A h + B h' + C (h * h')): directed through A and B, matching through C. ``hidden``: 0 is the width.
+
+    A layer on both vectors and their product, as in neural collaborative filtering (He et al. 2017, arXiv 1708.05031, section 3.4).
+    """
 
     def __init__(self, width: int, relations: int = 1, *, hidden: int = 0) -> None:
         super().__init__()

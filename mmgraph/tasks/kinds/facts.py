@@ -12,7 +12,7 @@ from mmgraph.sample.triples import AskedTriples, Triples
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.heads import Compare
+from mmgraph.tasks.heads import Compare, sampler_for
 from mmgraph.tasks.triples import TripleHead
 from mmgraph.types import Relation
 
@@ -75,7 +75,7 @@ class Facts(Task):
         """See Task."""
         relations = tuple(self.relations(split.visible))
         train = _joined([split.visible.edges[relation] for relation in relations])
-        negatives = registry.create("negative sampler", self.negatives)
+        negatives = sampler_for(self.negatives, self.loss)
         return [AskedTriples(self.target, self.kind, relations, train, split.visible.count(self.kind), negatives)]
 
 

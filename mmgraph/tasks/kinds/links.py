@@ -9,7 +9,7 @@ from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.heads import Compare, LinkHead
+from mmgraph.tasks.heads import Compare, LinkHead, sampler_for
 from mmgraph.types import Relation
 
 
@@ -40,6 +40,6 @@ class Links(Task):
         """See Task."""
         relation = Relation.parse(self.relation)
         train = split.visible.edges[relation]
-        negatives = registry.create("negative sampler", self.negatives)
+        negatives = sampler_for(self.negatives, self.loss)
         counts = split.visible.count(relation.source), split.visible.count(relation.target)
-        return [AskedLinks(self.relation, relation, train.source, train.target, *counts, negatives)]
+        return [AskedLinks(self.relation, relation, train.source, train.target, *counts, negatives, train.time)]
