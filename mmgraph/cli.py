@@ -17,7 +17,7 @@ From raw media to predicted links.
 commands:
   fit --config FILE [--section.key VALUE ...]   read media, build the graph, train, evaluate, predict, report
   encode --config FILE [...]                    only read and encode the media; fit then starts from the store
-  evaluate RUN [--again]                        the metrics of a finished run; again: measured anew from its checkpoints
+  evaluate RUN [--again] [--groups]             the metrics of a finished run; again: measured anew from its checkpoints
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
@@ -30,6 +30,8 @@ commands:
 options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
+options of evaluate:
+  --groups           also by relation, by how often an item is linked, by modality, warm and cold
 options of compare:
   --method NAME      instead of mmgraph, what each run hands out; --all: every metric
 options of predict:
@@ -130,7 +132,7 @@ def _encode(words: list[str]) -> int:
 
 
 def _evaluate(words: list[str]) -> int:
-    runs, given = _taken(words, {}, ("--again",), "mmgraph evaluate RUN [--again]")
+    runs, given = _taken(words, {}, ("--again", "--groups"), "mmgraph evaluate RUN [--again] [--groups]")
     path = _one_run(runs, "evaluate")
     from rich.console import Console
 
@@ -140,13 +142,13 @@ def _evaluate(words: list[str]) -> int:
 
     if "--again" not in given:
         files = read_run(finished_run(path)[0])
-        show_metrics(Console(), files.rows, (str(one["text"]) for one in files.verdict))
+        show_metrics(Console(), files.rows, (str(one["text"]) for one in files.verdict), "--groups" in given)
         return 0
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.rerun import evaluate_again, same_numbers
 
     answers, apart = evaluate_again(path)
-    show_metrics(Console(), answers.rows, (one.text for one in answers.verdicts))
+    show_metrics(Console(), answers.rows, (one.text for one in answers.verdicts), "--groups" in given)
     print(same_numbers(apart))
     return 0
 

@@ -1,7 +1,7 @@
 """Find what can be named in the YAML: one class a file, by short name, without importing it.
 
 A group is a package whose files each hold one public class of the group's contract (importers, edge builders, layers,
-scorers, losses, negative samplers, tasks, baselines); encoders come from the entry-point group ``mmgraph.encoders``. The
+scorers, losses, negative samplers, tasks, baselines, groupings); encoders come from the entry-point group ``mmgraph.encoders``. The
 signature is read from the source with ``ast``, so that a typing error in a YAML is answered without importing torch. What
 a person may set is keyword-only (the fields of a ``dataclass(kw_only=True)``, or what follows ``*`` in ``__init__``); what
 the pipeline supplies is positional.
@@ -37,6 +37,7 @@ GROUPS: Mapping[str, str] = {
     "task": "mmgraph.tasks.kinds",
     "link baseline": "mmgraph.evaluate.baselines.links",
     "label baseline": "mmgraph.evaluate.baselines.labels",
+    "grouping": "mmgraph.evaluate.groupings",
 }
 ENCODER_GROUP = "mmgraph.encoders"
 

@@ -97,7 +97,9 @@ def largest_difference(before: Sequence[Row], now: Sequence[Row]) -> float:
     >>> largest_difference([row], [replace(row, low=0.375)]), largest_difference([row], [])
     (0.125, inf)
     """
-    first, second = ({(r.task, r.target, r.split, r.method, r.metric, r.n): r for r in rows} for rows in (before, now))
+    first, second = (
+        {(r.task, r.target, r.split, r.method, r.metric, r.group, r.n): r for r in rows} for rows in (before, now)
+    )
     if first.keys() != second.keys():
         return math.inf
     return max((_apart(one, second[key]) for key, one in first.items()), default=0.0)

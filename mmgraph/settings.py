@@ -231,7 +231,7 @@ class EvaluateSettings(Section, frozen=True):
     """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply.
 
     calibration: of links' scores, a logistic curve or, with many links, any that never falls. precision: predicted links that are
-    too improbable to be right this often abstain.
+    too improbable to be right this often abstain. sampled: test links of ``auc/sampled`` and ``ap/sampled`` at most, 0 for neither.
     """
 
     bootstrap: Natural = 1000
@@ -240,6 +240,7 @@ class EvaluateSettings(Section, frozen=True):
     block: Positive = 1024
     calibration: Literal["platt", "isotonic"] = "platt"
     precision: Share = 0.5
+    sampled: Natural = 10_000
 
 
 class OutputSettings(Section, frozen=True):

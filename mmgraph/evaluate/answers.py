@@ -15,8 +15,10 @@ from mmgraph.evaluate.evaluate import (
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
+from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
+from mmgraph.evaluate.sampled import sampled_rows
 from mmgraph.evaluate.verdict import Verdict
 from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
@@ -75,7 +77,7 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
     names = baseline_names(settings.baselines, "link")
     methods: Sequence[LinkMethod] = [gnn, *fit_link_baselines(question, names)]
     ours, evidence = combine_links(question, methods, settings, seed)
-    measured, verdict = evaluate_links(question, [ours, *methods], settings, answers.ranked)
+    measured, verdict = _measured(question, [ours, *methods], settings, answers)
     trusted = trust(question, ours, settings, seed, validated_groups(question))
     answers.links.append(LinkAnswer(question, ours, trusted))
     answers.rows += measured
@@ -91,7 +93,7 @@ def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateS
     baselines = {relation: fit_link_baselines(question, names) for relation, question in questions.items()}
     methods = [of_facts(head, rows, family.items), *gathered(family, baselines)]
     ours, evidence = combine_links(family, methods, settings, seed)
-    measured, verdict = evaluate_links(family, [ours, *methods], settings, answers.ranked)
+    measured, verdict = _measured(family, [ours, *methods], settings, answers)
     trusted = trust(family, ours, settings, seed)
     for relation, question in questions.items():
         own = replace(trusted, validated=validated_groups(question))
@@ -99,6 +101,15 @@ def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateS
     answers.rows += measured
     answers.verdicts.append(verdict)
     answers.evidence.append(evidence)
+
+
+def _measured(
+    question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, answers: Answers
+) -> tuple[list[Row], Verdict]:
+    ranked: list[Ranked] = []
+    rows, verdict = evaluate_links(question, methods, settings, ranked)
+    answers.ranked += ranked
+    return [*rows, *sampled_rows(methods, ranked, settings), *group_rows(ranked, settings)], verdict
 
 
 def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:

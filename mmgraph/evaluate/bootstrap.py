@@ -53,7 +53,7 @@ def grouped(sums: Reals, groups: npt.NDArray[np.int64]) -> Reals:
 def draws(statistics: Sequence[Statistic], resamples: int, seed: int) -> Reals:
     """[statistics, resamples]: each statistic on the same draws of units. All have equally many units, at least one."""
     stacked = np.concatenate([one.sums for one in statistics], axis=1)
-    sums = np.concatenate([counts @ stacked for counts in _counts(len(stacked), resamples, seed)])
+    sums = np.concatenate([drawn @ stacked for drawn in counts(len(stacked), resamples, seed)])
     cuts = np.cumsum([one.sums.shape[1] for one in statistics])[:-1]
     return np.stack([one.finish(part) for one, part in zip(statistics, np.split(sums, cuts, axis=1), strict=True)])
 
@@ -68,10 +68,10 @@ def interval(drawn: Reals, level: float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _counts(units: int, resamples: int, seed: int) -> Iterator[Reals]:
-    """How often each unit is drawn: float64 [draws, units], ``resamples`` rows in all."""
+def counts(units: int, resamples: int, seed: int, size: int | None = None) -> Iterator[Reals]:
+    """How often each unit is drawn: float64 [draws, units], ``resamples`` rows in all, ``size`` at a time (what fits)."""
     generator = np.random.default_rng([seed, 0xB007])
-    size = max(1, _CELLS // units)
+    size = size or max(1, _CELLS // units)
     for start in range(0, resamples, size):
         rows = min(size, resamples - start)
         drawn = generator.integers(units, size=(rows, units)) + np.arange(rows)[:, None] * units

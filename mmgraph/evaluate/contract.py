@@ -1,6 +1,7 @@
 """Questions with held-out answers, and the contract of every method that answers them, ours and the baselines alike."""
 
 import abc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,11 @@ class LinkQuestion:
         return str(self.relation)
 
     @property
+    def asks(self) -> tuple[Relation, ...]:
+        """The relations that it asks about, all between the same two kinds."""
+        return (self.relation,)
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         """From which sides its links are asked."""
         return ("target", "source")
@@ -65,6 +71,11 @@ class LinkQuestion:
     def asks_target(self, edges: Ints, direction: Direction) -> Bools:
         """Which of the edges at these positions ask for their target, when asked in this direction."""
         return np.full(len(edges), direction == "target")
+
+    def ends(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
+        """Of the edges at these positions: positions of their relations in ``asks``, of their sources, and of their targets."""
+        one = self.split.edges.take(edges)
+        return np.zeros(len(edges), np.int64), one.source, one.target
 
     def named(self, edges: Ints) -> tuple[Texts, Texts, Texts]:
         """Ids of the sources, names of the relations, and ids of the targets of the edges at these positions."""
@@ -108,6 +119,58 @@ class LinkBaseline(abc.ABC):
         """Fit on what may be seen; one method or several (one a modality), none where the baseline does not apply."""
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Queries about links, one after the other. ``graph``: what may be seen; ``number``: positions of their relations in
+    ``relations``, which are all between the same two kinds; ``source``, ``target``: positions of the two ends of the true link;
+    ``to_target``: whether the target is the answer, or the source.
+    """
+
+    graph: Graph
+    relations: tuple[Relation, ...]
+    number: Ints
+    source: Ints
+    target: Ints
+    to_target: Bools
+
+    @classmethod
+    def of(cls, question: LinkQuestion, edges: Ints) -> "Asked":
+        """The edges at these positions, asked in each of the question's directions."""
+        number, source, target = (np.tile(one, len(question.directions)) for one in question.ends(edges))
+        to_target = np.concatenate([question.asks_target(edges, direction) for direction in question.directions])
+        return cls(question.graph, question.asks, number, source, target, to_target)
+
+    def of_answer(self, each: Callable[[str], np.ndarray]) -> np.ndarray:
+        """Of each query's answer what ``each`` says; it is called with a kind, and gives one entry an item of it."""
+        return self._of(self.to_target, each)
+
+    def of_query(self, each: Callable[[str], np.ndarray]) -> np.ndarray:
+        """Of each query's item, which is asked about, what ``each`` says."""
+        return self._of(~self.to_target, each)
+
+    def _of(self, at_target: Bools, each: Callable[[str], np.ndarray]) -> np.ndarray:
+        relation = self.relations[0]
+        return np.where(at_target, each(relation.target)[self.target], each(relation.source)[self.source])
+
+    def degree(self, kind: str) -> Ints:
+        """How many links of ``relations`` each item of the kind has at either of its ends, of those that may be seen: int64."""
+        found = np.zeros(self.graph.count(kind), np.int64)
+        for relation in self.relations:
+            edges = self.graph.edges.get(relation)
+            for own, items in () if edges is None else ((relation.source, edges.source), (relation.target, edges.target)):
+                if own == kind:
+                    found += np.bincount(items, minlength=len(found))
+        return found
+
+
+class Grouping(abc.ABC):
+    """One file in ``groupings/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all."""
+
+    @abc.abstractmethod
+    def groups(self, asked: Asked) -> Texts:
+        """The name of each query's group; ``""`` for a query that is in none."""
+
+
 class LabelBaseline(abc.ABC):
     """One file in ``baselines/labels/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all."""
 
@@ -118,7 +181,10 @@ class LabelBaseline(abc.ABC):
 
 @dataclass(frozen=True)
 class Row:
-    """One number of metrics.json. ``low``/``high`` None where no interval is given."""
+    """One number of metrics.json. ``low``/``high`` None where no interval is given.
+
+    group: ``grouping=name`` where the number is of some of the queries only. candidates: what the truth was ranked among.
+    """
 
     task: Literal["links", "categories"]
     target: str
@@ -129,3 +195,5 @@ class Row:
     low: float | None
     high: float | None
     n: int
+    group: str = ""
+    candidates: str = ""

@@ -102,7 +102,7 @@ def evaluate_links(
                 measured |= _link_statistics(method.name, question, edges, asked)
                 if split == "test" and ranked is not None:
                     ranked.append(Ranked(method.name, question, edges, tuple(asked)))
-            made, drawn = _rows("links", target, split, measured, settings, question.seed)
+            made, drawn = rows_of("links", target, split, measured, settings, question.seed)
             rows += made
             if split == "test":
                 compared = _of_metric("mrr", measured, drawn)
@@ -126,7 +126,7 @@ def evaluate_labels(
         for name, probabilities in predictions.items():
             statistics = _label_statistics(probabilities[items], labels.values[items], groups)
             measured |= {(name, metric): (one, len(items)) for metric, one in statistics.items()}
-        made, drawn = _rows("categories", labels.target, split, measured, settings, question.seed)
+        made, drawn = rows_of("categories", labels.target, split, measured, settings, question.seed)
         rows += made
         if split == "test":
             compared = _of_metric("accuracy", measured, drawn)
@@ -176,8 +176,14 @@ def _label_statistics(probabilities: Floats, truth: Ints, groups: Ints) -> dict[
     }
 
 
-def _rows(
-    task: Literal["links", "categories"], target: str, split: str, measured: Measured, settings: EvaluateSettings, seed: int
+def rows_of(
+    task: Literal["links", "categories"],
+    target: str,
+    split: str,
+    measured: Measured,
+    settings: EvaluateSettings,
+    seed: int,
+    group: str = "",
 ) -> tuple[list[Row], npt.NDArray[np.float64]]:
     """Rows, and the draws [metrics, resamples] in the order of ``measured``; without resamples there are no intervals."""
     drawn = np.zeros((len(measured), 0))
@@ -186,7 +192,7 @@ def _rows(
     rows = []
     for ((method, metric), (one, n)), draw in zip(measured.items(), drawn, strict=True):
         low, high = interval(draw, settings.level) if len(draw) else (None, None)
-        rows.append(Row(task, target, split, method, metric, one.value, low, high, n))
+        rows.append(Row(task, target, split, method, metric, one.value, low, high, n, group))
     return rows, drawn
 
 

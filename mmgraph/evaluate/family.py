@@ -51,6 +51,11 @@ class FamilyQuestion(LinkQuestion):
         return self.relation.name
 
     @property
+    def asks(self) -> tuple[Relation, ...]:
+        """See LinkQuestion."""
+        return self.relations
+
+    @property
     def directions(self) -> tuple[Direction, ...]:
         """See LinkQuestion: both readings of a link are links of their own."""
         return ("target",)
@@ -73,12 +78,17 @@ class FamilyQuestion(LinkQuestion):
         """See LinkQuestion."""
         return edges < self.links
 
+    def ends(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
+        """See LinkQuestion: of the link that is behind both readings."""
+        one = self.split.edges.take(edges)
+        asked, forward = one.source % self.items, self.asks_target(edges, "target")
+        return self.number_of(edges), np.where(forward, asked, one.target), np.where(forward, one.target, asked)
+
     def named(self, edges: Ints) -> tuple[Texts, Texts, Texts]:
         """See LinkQuestion: of the link that is behind both readings."""
-        ids, one = self.graph.ids[self.relation.target], self.split.edges.take(edges)
-        asked, forward = one.source % self.items, self.asks_target(edges, "target")
-        names = np.array([str(relation) for relation in self.relations], object)[self.number_of(edges)]
-        return ids[np.where(forward, asked, one.target)], names, ids[np.where(forward, one.target, asked)]
+        ids, (number, source, target) = self.graph.ids[self.relation.target], self.ends(edges)
+        names = np.array([str(relation) for relation in self.relations], object)[number]
+        return ids[source], names, ids[target]
 
     def count(self, direction: Direction) -> int:
         """See LinkQuestion."""

@@ -62,7 +62,10 @@ def compare(paths: Sequence[Path], method: str = OURS, every: bool = False) -> l
         raise RunError("compare needs two runs at least", given=", ".join(map(str, paths)) or "none")
     opened = [finished_run(path) for path in paths]
     read = [read_run(run).rows for run, _ in opened]
-    found = [{(row.target, row.metric): row for row in rows if row.split == "test" and row.method == method} for rows in read]
+    found = [
+        {(row.target, row.metric): row for row in rows if row.split == "test" and row.method == method and not row.group}
+        for rows in read
+    ]
     if not any(found):
         names = dict.fromkeys(row.method for rows in read for row in rows)
         raise RunError("no run has this method", given=method, todo=f"there are: {', '.join(names) or 'none'}")

@@ -16,6 +16,7 @@ from mmgraph.media.decode import decode
 from mmgraph.outputs import charts, reliability
 from mmgraph.outputs.duplicates import CopyGroup, shown_groups
 from mmgraph.outputs.examples import LabelExamples, LinkExamples, label_examples, link_examples
+from mmgraph.outputs.groups import grouped
 from mmgraph.outputs.previews import Decode, Preview, Previews
 from mmgraph.outputs.reading import RunFiles, read_run
 from mmgraph.outputs.scoreboard import LOWER, NAMES, NETWORK, Board, boards
@@ -23,6 +24,7 @@ from mmgraph.runs import RunFolder
 from mmgraph.settings import MediaSettings, OutputSettings
 
 TABLE_ROWS = 200  # of a list that may be long, such as the quarantined files
+GROUPS = 24  # of a grouping that may have many, such as the relations of a knowledge graph
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def render(
         judgements=[_judgement(one) for one in files.verdict],
         passed_over=_passed_over(files.encoders),
         boards=boards(files.rows, "test", main),
+        grouped=grouped(files.rows, GROUPS),
         valid_boards=boards(files.rows, "valid", main),
         links=links,
         labels=labels,

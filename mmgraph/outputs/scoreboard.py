@@ -7,7 +7,21 @@ from dataclasses import dataclass, replace
 from mmgraph.evaluate.contract import OURS, SAME_PARENT, Row
 
 NETWORK = "gnn"
-ORDER = ("mrr", "hits@1", "hits@3", "hits@10", "ndcg@10", "auc", "amri", "mr", "accuracy", "macro_f1", "ece")
+ORDER = (
+    "mrr",
+    "hits@1",
+    "hits@3",
+    "hits@10",
+    "ndcg@10",
+    "auc",
+    "auc/sampled",
+    "ap/sampled",
+    "amri",
+    "mr",
+    "accuracy",
+    "macro_f1",
+    "ece",
+)
 LOWER = frozenset({"mr", "ece"})  # the smaller, the better
 NAMES = {
     "mrr": "MRR",
@@ -16,6 +30,8 @@ NAMES = {
     "hits@10": "Hits@10",
     "ndcg@10": "NDCG@10",
     "auc": "AUC",
+    "auc/sampled": "AUC (sampled)",
+    "ap/sampled": "AP (sampled)",
     "amri": "AMRI",
     "mr": "Mean rank",
     "accuracy": "Accuracy",
@@ -52,7 +68,7 @@ class Board:
     @property
     def shown(self) -> tuple[str, ...]:
         """The metrics of a table: without those of one direction or class (``mrr/target``), unless there is nothing else."""
-        return tuple(metric for metric in self.metrics if "/" not in metric) or self.metrics
+        return tuple(metric for metric in self.metrics if "/" not in metric or metric in ORDER) or self.metrics
 
     @property
     def best_baseline(self) -> str | None:
@@ -69,11 +85,11 @@ def boards(rows: Sequence[Row], split: str = "test", main: Mapping[str, str] | N
     """One board a target of this split, in the order of ``rows``, and one more where it was also ranked among the items of one parent;
     ``main``: target -> metric that orders its methods.
 
-    Rows whose value is not finite are left out.
+    Rows of a group of queries are left out, and those whose value is not finite.
     """
     found: dict[tuple[str, str], dict[str, list[Row]]] = {}
     for row in rows:
-        if row.split == split and math.isfinite(row.value):
+        if row.split == split and not row.group and math.isfinite(row.value):
             suffix = SAME_PARENT if row.metric.endswith(SAME_PARENT) else ""
             plain = replace(row, metric=row.metric.removesuffix(suffix))
             found.setdefault((row.task, row.target), {}).setdefault(suffix, []).append(plain)

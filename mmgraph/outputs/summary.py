@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from mmgraph.evaluate.contract import Row
+from mmgraph.outputs.groups import group_table, grouped
 from mmgraph.outputs.table import metrics_table
 from mmgraph.runs import RunFolder
 
@@ -24,9 +25,11 @@ def show(run: RunFolder, answers: "Answers", quarantined: int) -> None:
     console.print(str(last), highlight=False, markup=False, soft_wrap=True)
 
 
-def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str]) -> None:
-    """The tables of the test split, and the verdicts."""
+def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str], groups: bool = False) -> None:
+    """The tables of the test split, and the verdicts; ``groups``: by group of queries as well."""
     for table in metrics_table(rows):
         console.print(table)
+    for one in grouped(rows) if groups else ():
+        console.print(group_table(one))
     for text in verdicts:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

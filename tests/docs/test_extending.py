@@ -14,7 +14,7 @@ from PIL import Image
 from mmgraph import registry
 from mmgraph.catalogue.contract import Catalogue, items_frame, labels_frame, links_frame
 from mmgraph.encode.choose import choose
-from mmgraph.evaluate.contract import LabelQuestion, LinkQuestion
+from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
@@ -151,3 +151,12 @@ def test_baselines(mine, monkeypatch):
     assert scores.argmax(1).tolist() == [0, 0]
     (even,) = fit_label_baselines(LabelQuestion(split.visible, split.labels["segment.category"]), ("even",)).values()
     np.testing.assert_allclose(even, np.full((20, 3), 1 / 3), rtol=1e-6)
+
+
+def test_grouping(mine):
+    _, split = made(videos=4)
+    question = LinkQuestion(split.visible, split.links[FOLLOWS])
+    asked = Asked.of(question, split.links[FOLLOWS].test)
+    groups = registry.find("grouping", _component("Grouping").class_path).load()().groups(asked)
+    answer = np.where(asked.to_target, asked.target, asked.source)
+    assert groups.tolist() == ["first" if item < 10 else "second" for item in answer]

@@ -93,6 +93,15 @@ def test_some_links_of_one_source_as_json(run, capsys):
     assert not any(row["known"] for row in rows)
 
 
+def test_groups_are_shown_where_they_are_asked_for(facts, capsys):
+    assert main(["evaluate", str(facts)]) == 0
+    assert "by group" not in capsys.readouterr().out
+    assert main(["evaluate", str(facts), "--groups"]) == 0
+    text = capsys.readouterr().out
+    for wanted in ("n/*/n  (test, by group)", "links of the answer", "warm and cold", "double", "next"):
+        assert wanted in text, wanted
+
+
 def test_calibration_and_ranks_are_written(facts):
     told = json.loads((facts / "calibration.json").read_text())
     assert [one["relation"] for one in told] == ["n/next/n", "n/double/n"]
@@ -101,7 +110,9 @@ def test_calibration_and_ranks_are_written(facts):
     ranks = pd.read_parquet(facts / "ranks.parquet")
     rows = json.loads((facts / "metrics.json").read_text())
     for method, some in ranks.groupby("method", observed=True):
-        (mrr,) = (r["value"] for r in rows if (r["method"], r["metric"], r["split"]) == (method, "mrr", "test"))
+        (mrr,) = (
+            r["value"] for r in rows if (r["method"], r["metric"], r["split"], r["group"]) == (method, "mrr", "test", "")
+        )
         assert (1 / some["rank"]).mean() == pytest.approx(mrr)
     ours = ranks[ranks["method"] == "mmgraph"]
     known = {(f"n{i}", "n/next/n", f"n{(i + 1) % 60}") for i in range(60)}
@@ -115,7 +126,7 @@ def test_calibration_and_ranks_are_written(facts):
 WRONG = {
     "no folder": (("evaluate", "nowhere"), "this is no run folder; given: nowhere; give a folder that `mmgraph fit` wrote"),
     "two folders": (("evaluate", "RUN", "RUN"), "evaluate needs one run folder; given: "),
-    "no such word": (("evaluate", "RUN", "--agian"), r"no such argument; given: --agian; mmgraph evaluate RUN \[--again\]"),
+    "no such word": (("evaluate", "RUN", "--agian"), r"no such argument; given: --agian; mmgraph evaluate RUN \[--again\] \[--groups\]"),
     "no relation": (("predict", "RUN", "--relation", "a/b/c"),
                     "the run was not trained to predict this relation; given: a/b/c; there are: text/follows/text"),
     "several relations": (("predict", "FACTS"), "the run answers about several relations; there are: n/next/n, n/double/n"),

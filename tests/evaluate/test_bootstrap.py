@@ -36,7 +36,7 @@ def test_same_seed_same_draws_in_any_block_size(monkeypatch):
 
 
 def test_every_draw_has_as_many_units_as_there_are():
-    counts = np.concatenate(list(bootstrap._counts(7, 50, seed=0)))
+    counts = np.concatenate(list(bootstrap.counts(7, 50, seed=0)))
     assert counts.shape == (50, 7)
     assert (counts.sum(1) == 7).all()
 

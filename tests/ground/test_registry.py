@@ -23,6 +23,7 @@ NAMES = {
     "task": {"categories", "facts", "links"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
     "label baseline": {"label_propagation", "logistic_regression", "majority", "nearest_labelled"},
+    "grouping": {"answer_degree", "modality", "query_degree", "relation", "warmth"},
     "encoder": {
         "audio_transformer", "clap", "hashed_ngrams", "image_statistics", "minilm_wheel", "open_clip_image", "open_clip_text",
         "sentence_transformer", "sound_statistics", "vision_transformer",

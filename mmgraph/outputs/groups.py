@@ -1,0 +1,96 @@
+"""Metrics by group of queries, read back from the rows: how ours does beside the network and the best baseline in each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from mmgraph.evaluate.contract import OURS, Row
+from mmgraph.outputs.scoreboard import NAMES, NETWORK, Board, boards
+
+METRIC, MORE = "mrr", "hits@10"
+TITLES = {
+    "answer_degree": "links of the answer",
+    "query_degree": "links of the query",
+    "modality": "the answer has",
+    "warmth": "warm and cold",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Some queries of one target. cells: (method, metric) -> row, of the methods of the table; first: of its grouping."""
+
+    grouping: str
+    name: str
+    n: int
+    cells: dict[tuple[str, str], Row]
+    first: bool
+
+    @property
+    def title(self) -> str:
+        """The grouping in words."""
+        return TITLES.get(self.grouping, self.grouping.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """One target by groups. methods: ours, the network, and the baseline that is best over all queries."""
+
+    target: str
+    methods: tuple[str, ...]
+    groups: tuple[Group, ...]
+    left_out: int = 0
+
+
+def grouped(rows: Sequence[Row], most: int | None = None) -> list[Grouped]:
+    """The test rows of groups, one table a target that has any; ``most``: groups of a grouping, those of the most queries."""
+    found = [_grouped(board, rows, most) for board in boards(rows) if board.task == "links" and not board.suffix]
+    return [one for one in found if one.groups]
+
+
+def _grouped(board: Board, rows: Sequence[Row], most: int | None) -> Grouped:
+    methods = [name for name in (OURS, NETWORK, board.best_baseline) if name in board.methods]
+    cells: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
+    for row in rows:
+        if row.group and row.target == board.target and row.split == board.split and row.method in methods:
+            grouping, _, name = row.group.partition("=")
+            cells.setdefault((grouping, name), {})[row.method, row.metric] = row
+    shown: list[Group] = []
+    for grouping in dict.fromkeys(grouping for grouping, _ in cells):
+        names = [name for one, name in cells if one == grouping]
+        sizes = {name: next(iter(cells[grouping, name].values())).n for name in names}
+        kept = set(sorted(names, key=lambda name: -sizes[name])[:most])
+        own = [name for name in names if name in kept]
+        shown += [Group(grouping, name, sizes[name], cells[grouping, name], name == own[0]) for name in own]
+    return Grouped(board.target, tuple(name for name in methods if name), tuple(shown), len(cells) - len(shown))
+
+
+def group_table(one: Grouped) -> Table:
+    """A table for the terminal: MRR of each method with its interval, and Hits@10 of ours."""
+    table = Table(title=Text(f"{one.target}  (test, by group)"), title_justify="left", title_style="bold", pad_edge=False)
+    titles = {len(group.title) for group in one.groups}
+    table.add_column("group", overflow="fold", min_width=max(titles, default=5))
+    table.add_column("n", justify="right")
+    for method in one.methods:
+        table.add_column(Text(f"{method} {NAMES[METRIC]}"), justify="right")
+    table.add_column(Text(f"{one.methods[0] if one.methods else ''} {NAMES[MORE]}"), justify="right")
+    for place, group in enumerate(one.groups):
+        if group.first:
+            if place:
+                table.add_section()
+            table.add_row(Text(group.title, style="dim"))
+        cells = [_cell(group.cells.get((method, METRIC))) for method in one.methods]
+        cells += [_cell(group.cells.get((one.methods[0], MORE)))] if one.methods else []
+        table.add_row(Text(f"  {group.name}"), f"{group.n:,}", *cells)
+    return table
+
+
+def _cell(row: Row | None) -> Text:
+    if row is None:
+        return Text("–", style="dim")
+    text = Text(f"{row.value:.3f}")
+    if row.low is not None and row.high is not None:
+        text.append(f" [{row.low:.3f}, {row.high:.3f}]", style="dim")
+    return text
