@@ -232,6 +232,10 @@ class EvaluateSettings(Section, frozen=True):
 
     calibration: of links' scores, a logistic curve or, with many links, any that never falls. precision: predicted links that are
     too improbable to be right this often abstain. sampled: test links of ``auc/sampled`` and ``ap/sampled`` at most, 0 for neither.
+
+    candidates: among what a held-out link is ranked, all items of the ``kind``, or only those ``seen`` on that side of the relation in
+    a training link, and the truth itself. block: queries at a time, fewer where their scores would take more than memory_mb (what
+    filters and compares them takes as much again).
     """
 
     bootstrap: Natural = 1000
@@ -241,6 +245,8 @@ class EvaluateSettings(Section, frozen=True):
     calibration: Literal["platt", "isotonic"] = "platt"
     precision: Share = 0.5
     sampled: Natural = 10_000
+    candidates: Literal["kind", "seen"] = "kind"
+    memory_mb: Positive = 128
 
 
 class OutputSettings(Section, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mmgraph.evaluate.baselines.classes import best_on_validation
-from mmgraph.evaluate.contract import LabelQuestion, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.contract import SAME_PARENT, LabelQuestion, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.evaluate import (
     Ranked,
     baseline_names,
@@ -18,6 +18,7 @@ from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
 from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
+from mmgraph.evaluate.sampled import METRICS as SAMPLED
 from mmgraph.evaluate.sampled import sampled_rows
 from mmgraph.evaluate.verdict import Verdict
 from mmgraph.model.contract import Embeddings
@@ -72,7 +73,7 @@ def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int
 
 
 def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
-    question = LinkQuestion(split.visible, split.links[head.relation], seed)
+    question = LinkQuestion(split.visible, split.links[head.relation], seed, settings.candidates)
     gnn = of_links(head, rows)
     names = baseline_names(settings.baselines, "link")
     methods: Sequence[LinkMethod] = [gnn, *fit_link_baselines(question, names)]
@@ -87,7 +88,7 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
 
 def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     """All relations of a knowledge graph together; each gets its own answer from the method that was chosen for all."""
-    family = FamilyQuestion.of(head.name, split, head.relations, seed)
+    family = FamilyQuestion.of(head.name, split, head.relations, seed, settings.candidates)
     names = baseline_names(settings.baselines, "link")
     questions = {relation: LinkQuestion(split.visible, split.links[relation], seed) for relation in head.relations}
     baselines = {relation: fit_link_baselines(question, names) for relation, question in questions.items()}
@@ -109,7 +110,15 @@ def _measured(
     ranked: list[Ranked] = []
     rows, verdict = evaluate_links(question, methods, settings, ranked)
     answers.ranked += ranked
-    return [*rows, *sampled_rows(methods, ranked, settings), *group_rows(ranked, settings)], verdict
+    rows += [*sampled_rows(methods, ranked, settings), *group_rows(ranked, settings)]
+    return [replace(row, candidates=_among(row.metric, settings)) for row in rows], verdict
+
+
+def _among(metric: str, settings: EvaluateSettings) -> str:
+    """Among what the truth was ranked: see ``Row``."""
+    if metric.endswith(SAME_PARENT):
+        return "parent"
+    return "sampled" if metric in SAMPLED else settings.candidates
 
 
 def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:

@@ -13,6 +13,7 @@ from mmgraph.split.pairs import parents
 from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
+Candidates = Literal["kind", "seen"]
 OURS = "mmgraph"
 SAME_PARENT = "/same_parent"  # ends the name of a metric whose candidates are the items of the query's parent alone
 Texts = np.ndarray
@@ -21,11 +22,16 @@ Texts = np.ndarray
 
 @dataclass(frozen=True)
 class LinkQuestion:
-    """Which links of ``split.relation`` are missing. ``graph`` holds only what may be seen (``Split.visible``)."""
+    """Which links of ``split.relation`` are missing. ``graph`` holds only what may be seen (``Split.visible``).
+
+    candidates: among what a truth is ranked, all items of its ``kind``, or those ``seen`` on its side of the relation in a visible
+    link, and the truth itself.
+    """
 
     graph: Graph
     split: LinkSplit
     seed: int = 7
+    candidates: Candidates = "kind"
 
     @property
     def relation(self) -> Relation:
@@ -71,6 +77,15 @@ class LinkQuestion:
     def asks_target(self, edges: Ints, direction: Direction) -> Bools:
         """Which of the edges at these positions ask for their target, when asked in this direction."""
         return np.full(len(edges), direction == "target")
+
+    @property
+    def readings(self) -> int:
+        """How many relations it asks about, one that is asked both ways in one direction counted twice."""
+        return 1
+
+    def reading(self, queries: Ints) -> Ints:
+        """The relation, and which way it is read, of queries: int64, below ``readings``."""
+        return np.zeros(len(queries), np.int64)
 
     def ends(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """Of the edges at these positions: positions of their relations in ``asks``, of their sources, and of their targets."""
@@ -183,7 +198,8 @@ class LabelBaseline(abc.ABC):
 class Row:
     """One number of metrics.json. ``low``/``high`` None where no interval is given.
 
-    group: ``grouping=name`` where the number is of some of the queries only. candidates: what the truth was ranked among.
+    group: ``grouping=name`` where the number is of some of the queries only. candidates: what the truth was ranked among,
+    ``kind`` or ``seen`` (see LinkQuestion), the items of one ``parent``, or ``sampled`` pairs; empty for categories.
     """
 
     task: Literal["links", "categories"]

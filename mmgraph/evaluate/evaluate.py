@@ -14,7 +14,7 @@ from mmgraph import registry
 from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
 from mmgraph.evaluate.contract import SAME_PARENT, LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
-from mmgraph.evaluate.ranking import Ranks, ranks
+from mmgraph.evaluate.ranking import Ranks, cells_of, ranks
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
 from mmgraph.progress import Bar
 from mmgraph.settings import EvaluateSettings
@@ -88,7 +88,7 @@ def evaluate_links(
     target, rows = question.name, list[Row]()
     compared: dict[str, Compared] = {}
     held_out = {"valid": question.split.valid, "test": question.split.test}
-    sided = len(question.directions)
+    sided, cells = len(question.directions), cells_of(settings.memory_mb)
     with Bar(f"ranking {target}", sum(map(len, held_out.values())) * sided * len(methods), "queries") as bar:
         for split, edges in held_out.items():
             if not len(edges):
@@ -97,7 +97,7 @@ def evaluate_links(
             for method in methods:
                 asked = []
                 for direction in question.directions:
-                    asked.append(ranks(method, question, edges, direction, settings.block, group=group))
+                    asked.append(ranks(method, question, edges, direction, settings.block, group=group, cells=cells))
                     bar.advance(len(edges))
                 measured |= _link_statistics(method.name, question, edges, asked)
                 if split == "test" and ranked is not None:

@@ -18,7 +18,7 @@ from mmgraph.evaluate.evaluate import groups_of
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.evaluate.pool import Pool, fit_pool
-from mmgraph.evaluate.ranking import ranks
+from mmgraph.evaluate.ranking import cells_of, ranks
 from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Floats, Ints
 
@@ -83,7 +83,7 @@ def combine_links(
     if not len(valid):
         report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
         return _report(methods[0], report)
-    single = [_reciprocals(method, question, valid, settings.block) for method in methods]
+    single = [_reciprocals(method, question, valid, settings) for method in methods]
     values = [float(one.mean()) for one in single]
     best = int(np.argmax(values))
     pieces = tuple(Piece(method.name, value) for method, value in zip(methods, values, strict=True))
@@ -95,7 +95,7 @@ def combine_links(
     for number in range(FOLDS):
         others = {d: one.of_edges(valid[fold != number]) for d, one in samples.items()}
         held = fold == number
-        crossed[held] = _reciprocals(Combined(context, _weights(others)), question, valid[held], settings.block)
+        crossed[held] = _reciprocals(Combined(context, _weights(others)), question, valid[held], settings)
     difference, error = _paired(crossed, single[best])
     weights = _weights(samples)
     pieces = tuple(Piece(p.name, p.value, _named(weights, place)) for place, p in enumerate(pieces))
@@ -150,10 +150,11 @@ def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, Evi
     return chosen if chosen.name == OURS else ScorerLinks(OURS, chosen.scores), report
 
 
-def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, block: int) -> Reals:
+def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, settings: EvaluateSettings) -> Reals:
     """Mean reciprocal rank of each edge's two directions; the filter knows train and valid only."""
     known = _known(question)
-    both = [1.0 / ranks(method, question, edges, direction, block, known).rank for direction in question.directions]
+    cells = cells_of(settings.memory_mb)
+    both = [1.0 / ranks(method, question, edges, way, settings.block, known, cells=cells).rank for way in question.directions]
     return np.mean(both, axis=0)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion, Texts
+from mmgraph.evaluate.contract import Candidates, Direction, LinkMethod, LinkQuestion, Texts
 from mmgraph.evaluate.gnn import ScorerLinks
 from mmgraph.graph.contract import Edges
 from mmgraph.split.contract import LinkSplit, Split
@@ -28,7 +28,9 @@ class FamilyQuestion(LinkQuestion):
     seen: Edges
 
     @classmethod
-    def of(cls, name: str, split: Split, relations: Sequence[Relation], seed: int) -> "FamilyQuestion":
+    def of(
+        cls, name: str, split: Split, relations: Sequence[Relation], seed: int, candidates: Candidates = "kind"
+    ) -> "FamilyQuestion":
         """``name``: what its rows are called."""
         graph, parts = split.visible, [split.links[relation] for relation in relations]
         kind = relations[0].source
@@ -43,7 +45,7 @@ class FamilyQuestion(LinkQuestion):
 
         seen = _virtual(name, kind, graph.count(kind), [graph.edges[relation] for relation in relations])
         virtual = LinkSplit(edges, positions("train"), positions("valid"), positions("test"))
-        return cls(graph, virtual, seed, relations=tuple(relations), links=links, seen=seen)
+        return cls(graph, virtual, seed, candidates, relations=tuple(relations), links=links, seen=seen)
 
     @property
     def name(self) -> str:
@@ -78,6 +80,15 @@ class FamilyQuestion(LinkQuestion):
         """See LinkQuestion."""
         return edges < self.links
 
+    @property
+    def readings(self) -> int:
+        """See LinkQuestion."""
+        return 2 * len(self.relations)
+
+    def reading(self, queries: Ints) -> Ints:
+        """See LinkQuestion."""
+        return queries // self.items
+
     def ends(self, edges: Ints) -> tuple[Ints, Ints, Ints]:
         """See LinkQuestion: of the link that is behind both readings."""
         one = self.split.edges.take(edges)
@@ -92,7 +103,7 @@ class FamilyQuestion(LinkQuestion):
 
     def count(self, direction: Direction) -> int:
         """See LinkQuestion."""
-        return self.items if direction == "target" else 2 * len(self.relations) * self.items
+        return self.items if direction == "target" else self.readings * self.items
 
     def number_of(self, edges: Ints) -> Ints:
         """The relation of each edge, whichever way it is read: int64 positions in ``relations``."""

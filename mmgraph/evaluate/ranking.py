@@ -1,10 +1,13 @@
 """Full filtered ranking: every held-out link against every candidate that is not itself a known link, block by block.
 
-Filter: for (s, relation, ?) all other known targets of s leave the candidates, and in a relation within one kind s itself
-(Bordes et al. 2013, section 4.1). Ties count as the mean rank ("realistic", Berrendorf et al. 2020, section 2.2). From the same
-scores a truth may be ranked once more, among the candidates of the query's own group alone.
+Filter: for (s, relation, ?) all other known targets of s leave the candidates (Bordes et al. 2013, section 4.1), and in a relation
+within one kind s itself; of facts (evaluate/family.py) s stays, as in the published protocols. Candidates are all items of the kind,
+or those seen on that side of the relation in a visible link (the local closed-world assumption of Krompass et al. 2015). Ties count
+as the mean rank ("realistic", Berrendorf et al. 2020, section 2.2). From the same scores a truth may be ranked once more, among the
+candidates of the query's own group alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,9 +76,29 @@ def other_way(direction: Direction) -> Direction:
     return "source" if direction == "target" else "target"
 
 
-def rows_at_once(block: int, candidates: int) -> int:
-    """How many queries a block holds: at most ``block``, and at most CELLS scores."""
-    return max(1, min(block, CELLS // max(candidates, 1)))
+def rows_at_once(block: int, candidates: int, cells: int = CELLS) -> int:
+    """How many queries a block holds: at most ``block``, and at most ``cells`` scores, but one in any case."""
+    return max(1, min(block, cells // max(candidates, 1)))
+
+
+def cells_of(memory_mb: int) -> int:
+    """How many float32 scores there are in as many MiB.
+
+    >>> cells_of(128) == CELLS
+    True
+    """
+    return memory_mb * 2**18
+
+
+def seen(question: LinkQuestion, direction: Direction) -> Known | None:
+    """The candidates of each of the question's readings, where not all items of the kind are."""
+    if question.candidates == "kind":
+        return None
+    query, other = sides(question.visible, direction)
+    number = question.reading(query)
+    order = np.argsort(number, kind="stable")
+    start = np.concatenate(([0], np.cumsum(np.bincount(number, minlength=question.readings)))).astype(np.int64)
+    return Known(start, other[order], itself=False)
 
 
 def checked(method: LinkMethod, queries: Ints, direction: Direction, candidates: int) -> Floats:
@@ -96,20 +119,30 @@ def ranks(
     block: int = 1024,
     known: Ints | None = None,
     group: Ints | None = None,
+    cells: int = CELLS,
 ) -> Ranks:
     """Rank the truth of the edges at positions ``edges`` of ``question.split.edges``; entries in their order.
 
     known: positions of the links that the filter knows; all of them (train, valid and test) when not given. Choosing on
     validation gives train and valid only, so that test links do not speak. group: int64 [items], of a relation within one kind.
+    cells: scores held at once, of all candidates of at most ``block`` queries.
     """  # fmt: skip
     every = question.split.edges
     count, candidates = question.count(other_way(direction)), question.count(direction)
-    index = Known.of(every if known is None else every.take(known), count, direction)
+    asking = _Asking(
+        method,
+        direction,
+        candidates,
+        Known.of(every if known is None else every.take(known), count, direction),
+        seen(question, direction),
+        question.reading,
+        group,
+    )
     query, truth = sides(every.take(edges), direction)
     order = np.argsort(query, kind="stable")  # the same query is scored once
-    size = rows_at_once(block, candidates)
+    size = rows_at_once(block, candidates, cells)
     parts = [
-        _ranks_of_block(method, query[part], truth[part], index, direction, candidates, group)
+        _ranks_of_block(asking, query[part], truth[part])
         for part in np.split(order, range(size, len(order), size))
         if len(part)
     ]
@@ -120,16 +153,33 @@ def ranks(
     return Ranks(rank, left, query, truth, score, near_rank, near_left)
 
 
-def _ranks_of_block(
-    method: LinkMethod, query: Ints, truth: Ints, known: Known, direction: Direction, candidates: int, group: Ints | None
-) -> tuple[Reals, Ints, Floats, Reals, Ints]:
+@dataclass(frozen=True)
+class _Asking:
+    """What all blocks share: see ``ranks``; ``seen``: the candidates of each reading, of all where None."""
+
+    method: LinkMethod
+    direction: Direction
+    candidates: int
+    known: Known
+    seen: Known | None
+    reading: Callable[[Ints], Ints]
+    group: Ints | None
+
+
+def _ranks_of_block(asking: _Asking, query: Ints, truth: Ints) -> tuple[Reals, Ints, Floats, Reals, Ints]:
     asked, row = np.unique(query, return_inverse=True)
-    scores = checked(method, asked, direction, candidates)[row]  # a copy: the method's own array stays as it is
+    scores = checked(asking.method, asked, asking.direction, asking.candidates)[row]  # a copy: the method's own stays as it is
     each = np.arange(len(query))
     own = scores[each, truth]
-    scores[known.pairs(query)] = -np.inf
+    if asking.seen is not None:
+        readings, of_query = np.unique(asking.reading(query), return_inverse=True)
+        unseen = np.ones((len(readings), asking.candidates), bool)
+        unseen[asking.seen.pairs(readings)] = False
+        scores[unseen[of_query]] = -np.inf
+    scores[asking.known.pairs(query)] = -np.inf
     scores[each, truth] = own
     rank, left = _placed(scores, own)
+    group = asking.group
     if group is None:
         return rank, left, own, np.zeros(len(query)), np.zeros(len(query), np.int64)
     scores[group[query][:, None] != group[None, :]] = -np.inf

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from mmgraph.evaluate.bootstrap import counts, interval
 from mmgraph.evaluate.contract import LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.evaluate import Ranked
-from mmgraph.evaluate.ranking import checked, rows_at_once
+from mmgraph.evaluate.ranking import CELLS, cells_of, checked, rows_at_once
 from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Bools, Floats, Ints
@@ -46,7 +46,7 @@ def sampled_rows(methods: Sequence[LinkMethod], ranked: Sequence[Ranked], settin
     for method, one in zip(methods, ranked, strict=True):
         assert method.name == one.method
         positive = one.asked[0].score[chosen]
-        negative = pair_scores(method, question, query, answer, settings.block)
+        negative = pair_scores(method, question, query, answer, settings.block, cells_of(settings.memory_mb))
         values, drawn = _measured(positive, negative, settings.bootstrap, question.seed)
         for metric, value, draw in zip(METRICS, values, drawn, strict=True):
             low, high = interval(draw, settings.level) if len(draw) else (None, None)
@@ -83,10 +83,12 @@ def _firsts(numbers: Ints) -> Bools:
     return first
 
 
-def pair_scores(method: LinkMethod, question: LinkQuestion, query: Ints, answer: Ints, block: int) -> Floats:
+def pair_scores(
+    method: LinkMethod, question: LinkQuestion, query: Ints, answer: Ints, block: int, cells: int = CELLS
+) -> Floats:
     """float32 [pairs]: of each query's one answer, asked for its target, block by block."""
     candidates = question.count("target")
-    order, size = np.argsort(query, kind="stable"), rows_at_once(block, candidates)
+    order, size = np.argsort(query, kind="stable"), rows_at_once(block, candidates, cells)
     out = np.zeros(len(query), np.float32)
     for start in range(0, len(order), size):
         part = order[start : start + size]

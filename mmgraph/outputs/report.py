@@ -24,6 +24,10 @@ from mmgraph.runs import RunFolder
 from mmgraph.settings import MediaSettings, OutputSettings
 
 TABLE_ROWS = 200  # of a list that may be long, such as the quarantined files
+AMONG = {
+    "kind": "A truth is ranked among all items of its kind that are no known link of the query",
+    "seen": "A truth is ranked among the items that a training link has on its side of the relation, known links of the query left out",
+}
 GROUPS = 24  # of a grouping that may have many, such as the relations of a knowledge graph
 
 
@@ -107,7 +111,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {"number": _number, "signed": _signed, "count": "{:,}".format, "short": "{:.3g}".format}
     environment.filters["metric"] = lambda name: NAMES.get(name, name)
-    environment.globals |= {"OURS": OURS, "NETWORK": NETWORK, "LOWER": LOWER, "axis": _axis}
+    environment.globals |= {"OURS": OURS, "NETWORK": NETWORK, "LOWER": LOWER, "axis": _axis, "AMONG": AMONG}
     return environment
 
 

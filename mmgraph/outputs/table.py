@@ -20,7 +20,8 @@ def metrics_table(rows: Sequence[Row], split: str = "test") -> list[Table]:
 def _table(board: Board) -> Table:
     shown = board.shown[:COLUMNS]
     counts = {row.n for (_, metric), row in board.cells.items() if metric == shown[0]}
-    title = f"{escape(board.title)}  ({board.split}, n = {max(counts, default=0)})"
+    among = ", among items seen in training links" if any(row.candidates == "seen" for row in board.cells.values()) else ""
+    title = f"{escape(board.title)}  ({board.split}, n = {max(counts, default=0)}{among})"
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("method", no_wrap=True)
     for metric in shown:

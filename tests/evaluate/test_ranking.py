@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from mmgraph.errors import MMGraphError
 from mmgraph.evaluate import ranking
+from mmgraph.evaluate.evaluate import evaluate_links
 from mmgraph.evaluate.ranking import DIRECTIONS, ranks
+from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Relation
 
 from .made import Given, link_question, random_question, truth_matrix
@@ -119,6 +121,40 @@ def test_memory_is_bounded_whatever_the_block():
     assert ranking.rows_at_once(1024, 10**6) * 10**6 <= ranking.CELLS
     assert ranking.rows_at_once(1024, 10**9) == 1
     assert ranking.rows_at_once(1024, 0) == 1024
+
+
+class Watched(Given):
+    """Remembers the shapes that it was asked for."""
+
+    def __init__(self, matrix):
+        super().__init__(matrix)
+        self.shapes = []
+
+    def scores(self, queries, direction):
+        found = super().scores(queries, direction)
+        self.shapes.append(found.shape)
+        return found
+
+
+@pytest.mark.parametrize(("cells", "most"), [(1, 1), (15, 1), (31, 2), (60, 4), (10**6, 12)])
+def test_blocks_obey_the_memory(cells, most):
+    question = random_question(0, links=200)
+    every = np.arange(len(question.split.edges))
+    matrix = np.random.default_rng(0).normal(size=(12, 15))
+    watched = Watched(matrix)
+    whole = ranks(Given(matrix), question, every, "target")
+    got = ranks(watched, question, every, "target", cells=cells)
+    np.testing.assert_array_equal(got.rank, whole.rank)
+    assert max(rows for rows, _ in watched.shapes) <= most
+    assert all(rows * width <= max(cells, width) for rows, width in watched.shapes)
+
+
+def test_memory_is_a_setting(monkeypatch):
+    asked = []
+    monkeypatch.setattr(ranking, "rows_at_once", lambda block, candidates, cells: asked.append((block, cells)) or 4)
+    question = random_question(0)
+    evaluate_links(question, [Given(np.zeros((12, 15)), "mmgraph")], EvaluateSettings(bootstrap=0, memory_mb=3, block=7))
+    assert set(asked) == {(7, 3 * 2**20 // 4)}
 
 
 def test_wrong_scores_are_named():

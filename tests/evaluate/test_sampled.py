@@ -24,7 +24,7 @@ def measured(question, *matrices, settings=FEW):
     return methods, ranked
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 12), st.integers(1, 12))
 def test_equals_scikit_learn_with_ties_and_weights(seed, levels, positives, negatives):
     generator = np.random.default_rng(seed)
