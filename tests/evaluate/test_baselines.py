@@ -23,7 +23,7 @@ LABELS = sorted(registry.discover("label baseline"))
 
 def test_the_baselines_are_all_found():
     neighbours = {"adamic_adar", "common_neighbours", "resource_allocation"}
-    assert set(LINKS) == neighbours | {"fast_rp", "nearest", "next_in_time", "popularity"}
+    assert set(LINKS) == neighbours | {"ease", "fast_rp", "item_knn", "nearest", "next_in_time", "popularity", "recent"}
     assert sorted(LABELS) == ["label_propagation", "logistic_regression", "majority", "nearest_labelled"]
 
 
@@ -38,36 +38,59 @@ def all_scores(question, name):
     }
 
 
-def altered(question):
-    """The same question with other held-out links."""
+def timed(question):
+    """The same question, whose links have times."""
+    edges = question.split.edges
+    time = np.random.default_rng(0).permutation(len(edges)).astype(np.float64)
+    return with_links(question, time=time)
+
+
+def with_links(question, **data):
+    """The same question, whose links have other data."""
+    edges = dataclasses.replace(question.split.edges, **data)
+    graph = question.graph.with_edges({**question.graph.edges, question.relation: edges.take(question.split.train)})
+    return dataclasses.replace(question, graph=graph, split=dataclasses.replace(question.split, edges=edges))
+
+
+CHOOSING = {"ease", "recent"}  # a setting of theirs is chosen on validation
+
+
+def altered(question, name):
+    """The same question with other held-out links: test alone where validation may be read to choose."""
     split, edges = question.split, question.split.edges
-    held = np.concatenate((split.valid, split.test))
+    held = split.test if name in CHOOSING else np.concatenate((split.valid, split.test))
     source, target = edges.source.copy(), edges.target.copy()
     source[held], target[held] = (source[held] + 1) % question.count("source"), (target[held] + 2) % question.count("target")
     other = dataclasses.replace(edges, source=source, target=target)
     return dataclasses.replace(question, split=dataclasses.replace(split, edges=other))
 
 
+def applies(name, same):
+    """To the questions of the next test, where links within one kind are temporal, and all have times."""
+    return same if name == "next_in_time" else not same if name in ("ease", "item_knn", "recent") else True
+
+
 @pytest.mark.parametrize("same", [False, True])
 @pytest.mark.parametrize("name", LINKS)
 def test_link_baseline_contract(name, same):
-    question = random_question(1, same, temporal=same)
+    question = timed(random_question(1, same, temporal=same))
     scores = all_scores(question, name)
-    assert scores or (name == "next_in_time" and not same)
+    assert bool(scores) == applies(name, same)
     for (method, direction), got in scores.items():
         assert method
         assert got.shape == (question.count("source" if direction == "target" else "target"), question.count(direction))
         assert got.dtype == np.float32
         assert np.isfinite(got).all()
-    for other in (all_scores(question, name), all_scores(altered(question), name)):
+    for other in (all_scores(question, name), all_scores(altered(question, name), name)):
         assert scores.keys() == other.keys()
         for key, got in scores.items():
             np.testing.assert_array_equal(got, other[key])
 
 
+@pytest.mark.parametrize("temporal", [False, True])
 @pytest.mark.parametrize("name", LINKS)
-def test_link_baselines_score_each_query_by_itself(name):
-    question = random_question(1, same=True, temporal=True)
+def test_link_baselines_score_each_query_by_itself(name, temporal):
+    question = timed(random_question(1, same=True, temporal=temporal))
     for method in registry.create("link baseline", name).fit(question):
         whole = method.scores(np.arange(12), "target")
         np.testing.assert_allclose(method.scores(np.array([5, 2]), "target"), whole[[5, 2]], rtol=1e-5, atol=1e-6)
