@@ -160,7 +160,8 @@ class BatchSettings(Section, frozen=True):
     """mode: ``full`` graph and one step an epoch, whole graph in ``steps`` of size links, ``neighbours`` of seeds, or ``auto``.
 
     auto is full up to auto_edges edges, and steps for facts and for a model without layers. fanouts: neighbours a relation, one
-    number a layer; size: seed links or items a batch; workers: sampler processes.
+    number a layer; size: seed links or items a batch; workers: sampler processes. temporal: links with times are asked in the order of
+    these, and a step passes only over links that are older than all that it asks.
     """
 
     mode: Literal["auto", "full", "steps", "neighbours"] = "auto"
@@ -168,6 +169,7 @@ class BatchSettings(Section, frozen=True):
     fanouts: tuple[Positive, ...] = (15, 10)
     size: Positive = 1024
     workers: Natural = 0
+    temporal: bool = False
 
 
 class AdaptSettings(Section, frozen=True):
@@ -202,6 +204,9 @@ class ModelSettings(Section, frozen=True):
     ``first_last`` and ``concat`` (of all) by a linear map a kind, ``last``, ``mean`` of all; ``auto`` is ``first_last``, and ``mean``
     for layers without weights.
 
+    time: what messages tell of time: ``gap``, the seconds between the two ends of a link, or its age where it has a time; ``position``
+    of an item in its chain of visible temporal links; ``both``; ``none``.
+
     dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
     """
 
@@ -212,6 +217,7 @@ class ModelSettings(Section, frozen=True):
     norm: Literal["layer", "batch", "none"] = "layer"
     jumping: Literal["auto", "first_last", "last", "concat", "mean"] = "auto"
     fusion: Literal["gated", "mean"] = "gated"
+    time: Literal["none", "gap", "position", "both"] = "none"
     dropout: Share = 0.3
     modality_dropout: Share = 0.2
     id_embedding: Literal["auto", "all", "none"] = "auto"

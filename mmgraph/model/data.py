@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import lightning
 import torch
@@ -10,6 +11,8 @@ from torch.utils.data import DataLoader, Dataset
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.batch import Batch, Inputs
+from mmgraph.sample.chains import chained
+from mmgraph.sample.clock import Clock
 from mmgraph.sample.full import FullGraphBatches, whole_batch
 from mmgraph.sample.neighbours import NeighbourBatches
 from mmgraph.sample.questions import AskedLabels, AskedLinks
@@ -48,10 +51,14 @@ class GraphData(lightning.LightningDataModule):
         self._settings = settings
         self.batches: FullGraphBatches | WholeGraphSteps | NeighbourBatches
         mode, batch = chosen_mode(graph, settings, bool(triples)), settings.batches
+        clock = Clock(graph) if batch.temporal else None
+        chains = chained(graph) if settings.time in ("position", "both") else ()
         if mode == "full":
-            self.batches = FullGraphBatches(graph, settings.layers, links, labels, supervise, seed)
+            self.batches = FullGraphBatches(graph, settings.layers, links, labels, supervise, seed, clock=clock, chains=chains)
         elif mode == "steps":
-            self.batches = WholeGraphSteps(graph, settings.layers, links, labels, triples, batch.size, seed)
+            self.batches = WholeGraphSteps(
+                graph, settings.layers, links, labels, triples, batch.size, seed, clock=clock, chains=chains
+            )
         else:
             if len(batch.fanouts) != settings.layers:
                 raise SettingsError(
@@ -59,8 +66,8 @@ class GraphData(lightning.LightningDataModule):
                     given=f"{len(batch.fanouts)} numbers for depth {settings.layers}",
                     todo="give as many fanouts as model.depth",
                 )
-            self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed)
-        self.whole = whole_batch(graph, settings.layers)
+            self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed, clock=clock, chains=chains)
+        self.whole = whole_batch(graph, settings.layers, chains)
         self._moved: tuple[Inputs, Inputs] | None = None
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -81,8 +88,7 @@ class GraphData(lightning.LightningDataModule):
         held = self._moved
         if held is None or held[0] is not batch.inputs:
             held = self._moved = (batch.inputs, batch.inputs.to(device))
-        rest = Batch(Inputs({}, {}), batch.blocks, batch.links, batch.labels, batch.triples).to(device)
-        return Batch(held[1], rest.blocks, rest.links, rest.labels, rest.triples)
+        return replace(replace(batch, inputs=Inputs({}, {})).to(device), inputs=held[1])
 
 
 def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False) -> str:

@@ -120,6 +120,12 @@ def copy_mean(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Flo
     return copy_sum(adjacency, rows) / adjacency.degree.clamp(min=1).to(rows.dtype)[:, None]
 
 
+def segment_mean(adjacency: Adjacency, values: Float[Tensor, "edges width"]) -> Float[Tensor, "targets width"]:
+    """Mean of the edges' own values at every target; zero where there is no edge."""
+    total: Tensor = _SegmentSum.apply(values, adjacency)  # type: ignore[no-untyped-call]
+    return total / adjacency.degree.clamp(min=1).to(values.dtype)[:, None]
+
+
 def symmetric_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) -> Float[Tensor, "targets width"]:
     """Sum of the sources' rows / sqrt(deg(source) deg(target)) at every target (Kipf and Welling 2017, equation 2)."""
     back = adjacency.transposed.indptr

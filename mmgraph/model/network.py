@@ -10,6 +10,7 @@ from mmgraph.encode.tuning import Top
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Layer, named
 from mmgraph.model.inputs import GraphInput
+from mmgraph.model.time import Times
 from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
 from mmgraph.types import Relation
@@ -23,7 +24,8 @@ class Network(nn.Module):
 
     What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
-    that are ``linear`` are left as they are; without layers the inputs are the embeddings.
+    that are ``linear`` are left as they are; without layers the inputs are the embeddings. What ``model.time`` asks for is added
+    to the inputs (positions) and to what each layer gives (gaps).
     """
 
     def __init__(
@@ -43,18 +45,30 @@ class Network(nn.Module):
         wide = {"first_last": 2 * width, "concat": (depth + 1) * width}.get(self.jumping, 0)
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
         self.dropout = nn.Dropout(0.0 if self.linear else settings.dropout)
+        self.times = Times(graph, settings.time, width, depth)
 
     def forward(self, batch: Batch) -> Rows:
         """Kind -> [output items, width]."""
         rows = self.inputs(batch.inputs)
+        if self.times.position is not None:
+            rows = self.times.position(rows, batch.places)
         if not self.linear:
             rows = {kind: torch.relu(x) for kind, x in rows.items()}
         every = [rows]
-        for layer, norms, block in zip(self.layers, self.norms, batch.blocks, strict=True):
+        gaps = self._gaps(batch)
+        for number, (layer, norms, block) in enumerate(zip(self.layers, self.norms, batch.blocks, strict=True)):
             heard = layer({kind: self.dropout(x) for kind, x in rows.items()}, block)
+            if self.times.gap is not None:
+                heard = self.times.gap(number, gaps[id(block)], heard)
             rows = {kind: self._next(rows[kind], norms[named(kind)](x)) for kind, x in heard.items()}
             every.append(rows)
         return {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
+
+    def _gaps(self, batch: Batch) -> dict[int, dict[Relation, Tensor]]:
+        """By block, which may serve several layers."""
+        if self.times.gap is None:
+            return {}
+        return {id(block): self.times.gap.means(block, batch.moment) for block in {id(b): b for b in batch.blocks}.values()}
 
     def _next(self, before: Tensor, heard: Tensor) -> Tensor:
         if self.linear:

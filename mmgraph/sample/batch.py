@@ -122,13 +122,19 @@ class LabelBatch:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step: inputs, one block a layer (first layer first), and what is asked, by task name."""
+    """One step: inputs, one block a layer (first layer first), and what is asked, by task name.
+
+    places: of the input items of a relation's kind, steps from the start of their chain of message-carrying links and to its end
+    (``sample/chains.py``), where the network asks. moment: seconds from which the links are looked at, the newest of the graph when None.
+    """
 
     inputs: Inputs
     blocks: tuple[Block, ...]
     links: Mapping[str, LinkBatch] = field(default_factory=dict)
     labels: Mapping[str, LabelBatch] = field(default_factory=dict)
     triples: Mapping[str, TripleBatch] = field(default_factory=dict)
+    places: Mapping[Relation, Int[Tensor, "items 2"]] = field(default_factory=dict)
+    moment: float | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device; a block that serves several layers is copied once."""
@@ -139,6 +145,8 @@ class Batch:
             {name: one.to(device) for name, one in self.links.items()},
             {name: one.to(device) for name, one in self.labels.items()},
             {name: one.to(device) for name, one in self.triples.items()},
+            {relation: one.to(device) for relation, one in self.places.items()},
+            self.moment,
         )
 
 

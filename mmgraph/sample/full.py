@@ -1,7 +1,7 @@
 """Full-graph batches: every step sees all items; the links it predicts are taken out of the messages, with their reverses."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch.utils.data import IterableDataset
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
+from mmgraph.sample.chains import placed
+from mmgraph.sample.clock import Clock, in_order, joined
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.types import Ints, Relation
 
@@ -39,10 +41,10 @@ def adjacencies(graph: Graph) -> dict[Relation, Adjacency]:
     return found
 
 
-def whole_batch(graph: Graph, depth: int) -> Batch:
-    """The graph as one batch that asks nothing: for embeddings of all items."""
+def whole_batch(graph: Graph, depth: int, chains: Sequence[Relation] = ()) -> Batch:
+    """The graph as one batch that asks nothing: for embeddings of all items. chains: relations whose places are wanted."""
     block = Block({kind: len(ids) for kind, ids in graph.ids.items()}, adjacencies(graph))
-    return Batch(whole_inputs(graph), (block,) * depth)
+    return Batch(whole_inputs(graph), (block,) * depth, places=placed(block.relations, chains))
 
 
 def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> LinkBatch:
@@ -63,7 +65,8 @@ def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> Lin
 class FullGraphBatches(IterableDataset[Batch]):
     """One batch an epoch. In each, a share ``supervise`` of every relation's train links is predicted and not passed over.
 
-    The draw depends on seed and epoch alone, so a resumed run sees what an uninterrupted one would have seen.
+    The draw depends on seed and epoch alone, so a resumed run sees what an uninterrupted one would have seen. clock: the share is a
+    stretch of time, the same part of all relations, and nothing from its start on is passed over. chains: see ``whole_batch``.
     """
 
     graph: Graph
@@ -73,27 +76,60 @@ class FullGraphBatches(IterableDataset[Batch]):
     supervise: float
     seed: int
     epoch: int = 0
+    clock: Clock | None = None
+    chains: Sequence[Relation] = ()
 
     def __post_init__(self) -> None:
         self._whole = whole_batch(self.graph, self.depth)
+        self._order = {one.name: in_order(one) if self.clock else None for one in self.links}
 
     def __len__(self) -> int:
         return 1
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        asked, gone = {}, {}
+        asked, drawn = {}, []
+        place = rng.random() if self.clock else 0.0
         for one in self.links:
-            count = len(one.source)
-            chosen = np.sort(rng.permutation(count)[: max(1, round(self.supervise * count))])
+            chosen = self._chosen(one, place, rng)
             asked[one.name] = link_batch(one, chosen, rng)
-            gone[one.relation] = one.withheld(chosen)
+            drawn.append((one, chosen))
         labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
-        blocks: tuple[Block, ...] = ()
-        if self.depth:
-            whole = self._whole.blocks[0]
-            blocks = (Block(whole.num_targets, without(whole.relations, gone)),) * self.depth
-        yield Batch(self._whole.inputs, blocks, asked, labels)
+        yield asking(self._whole, self.chains, gone(drawn, self.clock), Batch(self._whole.inputs, (), asked, labels))
+
+    def _chosen(self, one: AskedLinks, place: float, rng: np.random.Generator) -> Ints:
+        count, order = len(one.source), self._order[one.name]
+        num = max(1, round(self.supervise * count))
+        if order is None:
+            return np.sort(rng.permutation(count)[:num])
+        start = int(place * (count - num + 1))
+        return np.sort(order[start : start + num])
+
+
+@dataclass(frozen=True)
+class Gone:
+    """The edges that carry no messages in a step, by their ids in each relation, and the moment from which it looks back."""
+
+    edges: Mapping[Relation, Ints]
+    moment: float | None = None
+
+
+def gone(drawn: Sequence[tuple[AskedLinks, Ints]], clock: Clock | None) -> Gone:
+    """What is predicted, with the same pairs stated the other way round, and, by the clock, what is not older than it."""
+    predicted = joined(*({one.relation: one.withheld(chosen)} for one, chosen in drawn))
+    if clock is None:
+        return Gone(predicted)
+    moment = clock.moment(drawn)
+    return Gone(joined(predicted, clock.future(moment)), moment if np.isfinite(moment) else None)
+
+
+def asking(whole: Batch, chains: Sequence[Relation], gone: Gone, asked: Batch) -> Batch:
+    """A batch that passes over the whole graph's edges but those that are gone."""
+    if not whole.blocks:
+        return replace(asked, moment=gone.moment)
+    block = Block(whole.blocks[0].num_targets, without(whole.blocks[0].relations, gone.edges))
+    blocks = (block,) * len(whole.blocks)
+    return replace(asked, blocks=blocks, places=placed(block.relations, chains), moment=gone.moment)
 
 
 def without(relations: Mapping[Relation, Adjacency], gone: Mapping[Relation, Ints]) -> dict[Relation, Adjacency]:

@@ -17,8 +17,13 @@ from mmgraph.graph.dgl import load_dgl
 from mmgraph.graph.heterograph import to_dgl
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
+from mmgraph.sample.chains import places
+from mmgraph.sample.clock import Clock, in_order
+from mmgraph.sample.full import gone
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.types import Bools, Ints, Relation
+
+_PAST = "past"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,9 @@ class _Drawn:
 class NeighbourBatches(IterableDataset[Batch]):
     """Batches of ``size`` links a relation and ``size`` labels a field; an epoch passes over the largest of them once.
 
-    Draws depend on seed, epoch and the batch's number alone, not on the number of workers.
+    Draws depend on seed, epoch and the batch's number alone, not on the number of workers. clock: links are asked in the order of their
+    times, and neighbours are drawn among older ones only. chains: see ``whole_batch``; places are counted in the whole graph, without what
+    the batch does not see, for as many rounds over all items as the longest chain has bits.
     """
 
     graph: Graph
@@ -47,9 +54,12 @@ class NeighbourBatches(IterableDataset[Batch]):
     size: int
     seed: int
     epoch: int = 0
+    clock: Clock | None = None
+    chains: Sequence[Relation] = ()
 
     def __post_init__(self) -> None:
         self._sampler: Any = None
+        self._order = {one.name: in_order(one) if self.clock else None for one in self.links}
 
     def __len__(self) -> int:
         counts = [len(a.source) for a in self.links] + [len(a.items) for a in self.labels]
@@ -67,7 +77,8 @@ class NeighbourBatches(IterableDataset[Batch]):
         drawn = {a.name: self._draw(a, number, rng) for a in self.links if len(a.source)}
         labelled = {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
         seeds = self._seeds(drawn, labelled)
-        inputs, blocks = self._sample(seeds, drawn, int(rng.integers(2**31)))
+        moment = self.clock.moment((one.asked, one.chosen) for one in drawn.values()) if self.clock else np.inf
+        inputs, blocks = self._sample(seeds, drawn, moment, int(rng.integers(2**31)))
         number_of = {kind: _Numbering(ids) for kind, ids in seeds.items()}
         return Batch(
             self._inputs(inputs),
@@ -77,6 +88,8 @@ class NeighbourBatches(IterableDataset[Batch]):
                 name: LabelBatch(number_of[a.kind](a.items[part]), torch.from_numpy(a.classes[part]))
                 for name, (a, part) in labelled.items()
             },
+            places=self._places(inputs, drawn, moment),
+            moment=moment if np.isfinite(moment) else None,
         )
 
     def _part(self, count: int, name: str, number: int) -> Ints:
@@ -88,7 +101,12 @@ class NeighbourBatches(IterableDataset[Batch]):
         return np.sort(order[place * self.size : (place + 1) * self.size])
 
     def _draw(self, asked: AskedLinks, number: int, rng: np.random.Generator) -> _Drawn:
-        chosen = self._part(len(asked.source), asked.name, number)
+        order = self._order[asked.name]
+        if order is None:
+            chosen = self._part(len(asked.source), asked.name, number)
+        else:
+            place = number % -(-len(order) // self.size)
+            chosen = np.sort(order[place * self.size : (place + 1) * self.size])
         return _Drawn(asked, chosen, *asked.others(chosen, rng))
 
     def _seeds(self, drawn: Mapping[str, _Drawn], labelled: Mapping[str, tuple[AskedLabels, Ints]]) -> dict[str, Ints]:
@@ -101,11 +119,17 @@ class NeighbourBatches(IterableDataset[Batch]):
             wanted.setdefault(asked.kind, []).append(asked.items[part])
         return {kind: np.unique(np.concatenate(parts)) for kind, parts in wanted.items()}
 
-    def _sample(self, seeds: Mapping[str, Ints], drawn: Mapping[str, _Drawn], seed: int) -> tuple[dict[str, Any], list[Block]]:
+    def _sample(
+        self, seeds: Mapping[str, Ints], drawn: Mapping[str, _Drawn], moment: float, seed: int
+    ) -> tuple[dict[str, Any], list[Block]]:
         dgl = load_dgl()
         if self._sampler is None:
-            self._sampler = dgl.dataloading.NeighborSampler(list(self.fanouts), fused=False)
+            mask = _PAST if self.clock else None
+            self._sampler = dgl.dataloading.NeighborSampler(list(self.fanouts), mask=mask, fused=False)
             self._dgl_graph = to_dgl(self.graph, reverse=True)
+        for relation, past in self.clock.past(moment).items() if self.clock else ():
+            for name in (relation, relation.reverse):
+                self._dgl_graph.edges[name].data[_PAST] = torch.from_numpy(past.copy())
         dgl.seed(seed)
         exclude = {}
         for one in drawn.values():
@@ -116,7 +140,22 @@ class NeighbourBatches(IterableDataset[Batch]):
         inputs, _, blocks = self._sampler.sample_blocks(self._dgl_graph, tensors, exclude_eids=exclude or None)
         if not isinstance(inputs, Mapping):  # DGL answers without the kind where there is only one
             inputs = {next(iter(self.graph.ids)): inputs}
-        return inputs, [_block(block) for block in blocks]
+        return inputs, [_block(block, dgl.EID) for block in blocks]
+
+    def _places(self, inputs: Mapping[str, Any], drawn: Mapping[str, _Drawn], moment: float) -> dict[Relation, torch.Tensor]:
+        if not self.chains:
+            return {}
+        hidden = gone([(one.asked, one.chosen) for one in drawn.values()], None).edges
+        past = self.clock.past(moment) if self.clock else {}
+        found = {}
+        for relation in self.chains:
+            edges = self.graph.edges[relation]
+            seen = past[relation].copy() if relation in past else np.ones(len(edges), bool)
+            seen[hidden.get(relation, np.zeros(0, np.int64))] = False
+            source, target = torch.from_numpy(edges.source[seen]), torch.from_numpy(edges.target[seen])
+            items = inputs.get(relation.target, torch.zeros(0, dtype=torch.int64))
+            found[relation] = places(source, target, self.graph.count(relation.target))[items]
+        return found
 
     def _inputs(self, items: Mapping[str, Any]) -> Inputs:
         features = {}
@@ -152,12 +191,14 @@ def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:
     )
 
 
-def _block(block: Any) -> Block:
-    """DGL's block as ours. Its arrays share memory with DGL, so they are cloned."""
+def _block(block: Any, eid: str) -> Block:
+    """DGL's block as ours. Its arrays share memory with DGL, so they are cloned. eid: where DGL keeps the edges' ids in the graph."""
     relations = {}
     for name in block.canonical_etypes:
         if not block.num_edges(name):
             continue
-        indptr, sources, _ = block[name].adj_tensors("csc")
-        relations[Relation(*name)] = Adjacency(indptr.clone(), sources.clone(), block.num_src_nodes(name[0]))
+        indptr, sources, order = block[name].adj_tensors("csc")
+        ids = block.edges[name].data[eid]
+        ids = ids[order] if len(order) == len(ids) else ids.clone()
+        relations[Relation(*name)] = Adjacency(indptr.clone(), sources.clone(), block.num_src_nodes(name[0]), ids)
     return Block({kind: block.num_dst_nodes(kind) for kind in block.dsttypes}, relations)

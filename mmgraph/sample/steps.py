@@ -8,8 +8,9 @@ import torch
 from torch.utils.data import IterableDataset
 
 from mmgraph.graph.contract import Graph
-from mmgraph.sample.batch import Batch, Block, LabelBatch
-from mmgraph.sample.full import link_batch, whole_batch, without
+from mmgraph.sample.batch import Batch, LabelBatch
+from mmgraph.sample.clock import Clock, in_order, joined
+from mmgraph.sample.full import Gone, asking, gone, link_batch, whole_batch
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.triples import AskedTriples
 from mmgraph.types import Ints, Relation
@@ -19,7 +20,8 @@ from mmgraph.types import Ints, Relation
 class WholeGraphSteps(IterableDataset[Batch]):
     """An epoch passes over the train links of every relation once, at most ``size`` of each in a step.
 
-    What a step predicts carries no messages in it. Draws depend on seed, epoch and the step's number alone.
+    What a step predicts carries no messages in it. Draws depend on seed, epoch and the step's number alone. clock: links are asked in the
+    order of their times, and a step passes over older ones only. chains: see ``whole_batch``.
     """
 
     graph: Graph
@@ -30,6 +32,8 @@ class WholeGraphSteps(IterableDataset[Batch]):
     size: int
     seed: int
     epoch: int = field(default=0)
+    clock: Clock | None = None
+    chains: Sequence[Relation] = ()
 
     def __post_init__(self) -> None:
         self._whole = whole_batch(self.graph, self.depth)
@@ -41,7 +45,7 @@ class WholeGraphSteps(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng((self.seed, self.epoch))
-        links = [np.array_split(rng.permutation(len(one.source)), self._steps) for one in self.links]
+        links = [np.array_split(self._order(one, rng), self._steps) for one in self.links]
         triples = [np.array_split(rng.permutation(len(one)), self._steps) for one in self.triples]
         labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
         for step in range(self._steps):
@@ -49,13 +53,14 @@ class WholeGraphSteps(IterableDataset[Batch]):
             asked = [np.sort(parts[step]) for parts in triples]
             made = {one.name: link_batch(one, some, rng) for one, some in zip(self.links, chosen, strict=True) if len(some)}
             known = {one.name: one.batch(some, rng) for one, some in zip(self.triples, asked, strict=True) if len(some)}
-            yield Batch(self._whole.inputs, self._blocks(chosen, asked), made, labels, known)
+            batch = Batch(self._whole.inputs, (), made, labels, known)
+            yield asking(self._whole, self.chains, self._gone(chosen, asked), batch)
 
-    def _blocks(self, links: Sequence[Ints], triples: Sequence[Ints]) -> tuple[Block, ...]:
-        if not self.depth:
-            return ()
-        gone: dict[Relation, Ints] = {one.relation: one.withheld(some) for one, some in zip(self.links, links, strict=True)}
-        for one, some in zip(self.triples, triples, strict=True):
-            gone |= one.withheld(some)
-        block = self._whole.blocks[0]
-        return (Block(block.num_targets, without(block.relations, gone)),) * self.depth
+    def _order(self, one: AskedLinks, rng: np.random.Generator) -> Ints:
+        order = in_order(one) if self.clock else None
+        return rng.permutation(len(one.source)) if order is None else order
+
+    def _gone(self, links: Sequence[Ints], triples: Sequence[Ints]) -> Gone:
+        found = gone(list(zip(self.links, links, strict=True)), self.clock)
+        facts = [one.withheld(some) for one, some in zip(self.triples, triples, strict=True)]
+        return Gone(joined(dict(found.edges), *facts), found.moment)
