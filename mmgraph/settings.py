@@ -208,6 +208,7 @@ class ModelSettings(Section, frozen=True):
     of an item in its chain of visible temporal links; ``both``; ``none``.
 
     dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
+    optimizer: ``adamw``, or ``adagrad``, which suits vectors by id that are seldom asked for.
     """
 
     width: Positive = 128
@@ -226,6 +227,7 @@ class ModelSettings(Section, frozen=True):
     learning_rate: Above0 = 3e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
     patience: Natural = 30
+    optimizer: Literal["adamw", "adagrad"] = "adamw"
 
     @property
     def layers(self) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import faiss
 import numpy as np
 
 from mmgraph.types import Bools, Bytes, Floats, Ints
@@ -21,6 +20,8 @@ def by_bits(codes: Bytes, most: float) -> Ints:
     """
     if len(codes) < 2:
         return np.zeros((0, 2), np.int64)
+    import faiss  # only where copies are looked for: a graph of tables has none
+
     width = 8 * codes.shape[1]
     index: Any = faiss.IndexBinaryFlat(width)
     if len(codes) > _EXACT:
@@ -35,6 +36,8 @@ def by_cosine(vectors: Floats) -> Ints:
     """The same for float32 [n, width], of length one each, by cosine, however small."""
     if len(vectors) < 2:
         return np.zeros((0, 2), np.int64)
+    import faiss
+
     index: Any = faiss.IndexFlatIP(vectors.shape[1])
     if len(vectors) > _EXACT:
         index = faiss.index_factory(vectors.shape[1], f"IVF{int(np.sqrt(len(vectors)))},Flat", faiss.METRIC_INNER_PRODUCT)

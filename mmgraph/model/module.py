@@ -44,7 +44,10 @@ class GraphModule(lightning.LightningModule):
             self.log("valid/score", sum(first) / len(first), batch_size=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); no decay on biases, norms and ids; encoders at rates of their own."""
+        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) or Adagrad (Duchi et al. 2011, JMLR 12, figure 1).
+
+        No decay on biases, norms and ids; encoders at rates of their own.
+        """
         rate = self._settings.learning_rate
         adapted = list(self.network.inputs.adaptations().values())
         rates = {id(p): one.learning_rate or rate for one in adapted for p in one.parameters()}
@@ -59,7 +62,8 @@ class GraphModule(lightning.LightningModule):
             for (one, decayed), parameters in groups.items()
             if parameters
         ]
-        return torch.optim.AdamW(given, lr=rate)
+        chosen = torch.optim.Adagrad if self._settings.optimizer == "adagrad" else torch.optim.AdamW
+        return chosen(given, lr=rate)
 
     @property
     def all_heads(self) -> list[Head]:

@@ -92,16 +92,23 @@ class TripleBatch:
     """Questions (item, relation, ?) about links of many relations between items of one kind: ``answer`` is the true one.
 
     ``relation`` from the number of relations on asks for sources: the relation read from target to source. ``others`` are candidates
-    shared by all rows; ``is_link[i, j]``: candidate j is a known train answer to question i, or does not suit it, and no negative.
-    ``log_q``: how likely each was drawn, where the sampler states it.
+    shared by all rows; ``known``: pairs (i, j) where candidate j is a known train answer to question i, or does not suit it, and no
+    negative. ``log_q``: how likely each candidate was drawn, where the sampler states it.
     """
 
     item: Int[Tensor, "questions"]
     relation: Int[Tensor, "questions"]
     answer: Int[Tensor, "questions"]
     others: Int[Tensor, "others"]
-    is_link: Bool[Tensor, "questions others"]
+    known: Int[Tensor, "2 pairs"]
     log_q: LogQ | None = None
+
+    @property
+    def is_link(self) -> Bool[Tensor, "questions others"]:
+        """``known`` as a table, made on the device where the batch is: there are far fewer pairs than cells."""
+        made = torch.zeros(len(self.item), len(self.others), dtype=torch.bool, device=self.item.device)
+        made[self.known[0], self.known[1]] = True
+        return made
 
     def to(self, device: torch.device) -> "TripleBatch":
         """A copy on a device."""

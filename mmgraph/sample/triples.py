@@ -71,6 +71,7 @@ class AskedTriples:
     """The train links of ``relations``, all between items of ``kind``; ``triples.relation`` counts within ``relations``.
 
     The links of a relation lie together and in the order of its visible edges, so that their positions are edge ids.
+    filtered: other known train answers of a question are no negatives of it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class AskedTriples:
     triples: Triples
     num_items: int
     negatives: NegativeSampler
+    filtered: bool = True
     known: KnownAnswers = field(init=False)
     sampler: NegativeSampler = field(init=False)
 
@@ -100,18 +102,12 @@ class AskedTriples:
         item, relation, answer = some.questions(len(self.relations))
         questions = Questions(item, relation, answer, len(chosen))
         others = self.sampler.candidates(questions, self.num_items, rng)
-        is_link, suits = self._is_link(item, relation, others), self.sampler.suits(questions, others)
+        known, suits = self._known(item, relation, answer, others), self.sampler.suits(questions, others)
         if suits is not None:
-            is_link |= ~suits
+            known = np.concatenate([known, np.stack(np.nonzero(~suits))], axis=1)
         drawn = log_q(self.sampler, questions, others, self.num_items)
-        return TripleBatch(
-            torch.from_numpy(item),
-            torch.from_numpy(relation),
-            torch.from_numpy(answer),
-            torch.from_numpy(others),
-            torch.from_numpy(is_link),
-            drawn,
-        )
+        made = torch.from_numpy
+        return TripleBatch(made(item), made(relation), made(answer), made(others), made(known), drawn)
 
     def withheld(self, chosen: Ints) -> dict[Relation, Ints]:
         """Edge ids, by relation, of the chosen links and of every train link between the same two items, in either direction."""
@@ -127,11 +123,11 @@ class AskedTriples:
             if (numbers == number).any()
         }
 
-    def _is_link(self, item: Ints, relation: Ints, others: Ints) -> Bools:
+    def _known(self, item: Ints, relation: Ints, answer: Ints, others: Ints) -> Ints:
+        """(question, candidate) int64 [2, pairs]: candidates that are no negatives."""
         column = np.full(self.num_items, -1, np.int64)
         column[others] = np.arange(len(others))
-        rows, answers = self.known.pairs(item, relation)
+        own = np.arange(len(item)), answer
+        rows, answers = self.known.pairs(item, relation) if self.filtered else own
         place = column[answers]
-        found = np.zeros((len(item), len(others)), bool)
-        found[rows[place >= 0], place[place >= 0]] = True
-        return found
+        return np.stack([rows[place >= 0], place[place >= 0]])

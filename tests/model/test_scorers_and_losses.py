@@ -178,6 +178,17 @@ def test_smoothed_labels_are_spread_over_all_candidates():
     assert made(positive, negative, use).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("candidates", [0, 1, 5])
+def test_gradient_of_cross_entropy_is_that_of_its_formula(candidates, smoothing):
+    positive = torch.randn(4, dtype=torch.float64, requires_grad=True)
+    negative = torch.randn(4, candidates, dtype=torch.float64, requires_grad=True)
+    use = torch.rand(4, candidates) < 0.5
+    init = {"label_smoothing": smoothing}
+    loss = registry.create("loss", Component(class_path="cross_entropy", init_args=init))
+    assert torch.autograd.gradcheck(lambda p, n: loss(p, n, use), (positive, negative))
+
+
 @pytest.mark.parametrize("name", registry.discover("loss"))
 def test_loss_is_its_formula(name):
     positive, negative = torch.tensor([0.5, -1.0, 2.0]), torch.randn(3, 4)

@@ -53,6 +53,15 @@ def test_neighbour_batches_learn_as_well(tmp_path):
     assert max(curve(trained, "valid/segment/follows/segment/mrr")) > 0.25
 
 
+def test_the_optimiser_is_as_asked(tmp_path):
+    model = ModelSettings(width=8, optimizer="adagrad", learning_rate=0.05)
+    made = build(SPLIT.visible, [], model, seed=3).configure_optimizers()
+    assert isinstance(made, torch.optim.Adagrad)
+    assert {group["lr"] for group in made.param_groups} == {0.05}
+    trained = run(tmp_path, optimizer="adagrad", learning_rate=0.05)
+    assert max(curve(trained, "valid/segment/follows/segment/mrr")) > 0.25
+
+
 class Stop(lightning.Callback):
     """Dies in the middle, as a killed run does."""
 

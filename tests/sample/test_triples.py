@@ -63,6 +63,14 @@ def test_a_batch_asks_both_ways_and_marks_what_is_known(negatives):
     assert batch.is_link.any()
 
 
+@pytest.mark.parametrize("filtered", [True, False])
+def test_without_the_filter_only_the_answer_itself_is_no_negative(filtered):
+    two = Triples(np.array([0, 0]), np.array([0, 0]), np.array([1, 2]))  # one question with two answers
+    batch = AskedTriples("x", "n", RELATIONS, two, 4, Every(), filtered).batch(np.array([0]), np.random.default_rng(0))
+    expected = [[False, True, filtered, False], [True, False, False, False]]
+    assert batch.is_link.tolist() == expected
+
+
 def test_shared_candidates_that_are_few():
     one = AskedTriples("x", "n", RELATIONS, asked().triples, 12, Uniform(num=4))
     batch = one.batch(np.arange(len(one)), np.random.default_rng(1))

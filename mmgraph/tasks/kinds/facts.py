@@ -22,7 +22,8 @@ class Facts(Task):
     """kind: of the items; names: of the relations that are asked, all within the kind when not given.
 
     scorer: one that tells relations apart; loss, negatives, regulariser: by name; reciprocal: a relation read backwards has
-    parameters of its own; dropout: of the asked item's vector; weight: of the loss beside other tasks.
+    parameters of its own; dropout: of the asked item's vector; filtered: other known answers of a question are no negatives of it
+    (Lacroix et al. 2018, arXiv 1806.07297, leave them in); weight: of the loss beside other tasks.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Facts(Task):
     regulariser: ComponentLike | None = None
     reciprocal: bool = True
     dropout: float = 0.0
+    filtered: bool = True
     weight: float = 1.0
 
     def relations(self, graph: Graph) -> list[Relation]:
@@ -75,8 +77,8 @@ class Facts(Task):
         """See Task."""
         relations = tuple(self.relations(split.visible))
         train = _joined([split.visible.edges[relation] for relation in relations])
-        negatives = sampler_for(self.negatives, self.loss)
-        return [AskedTriples(self.target, self.kind, relations, train, split.visible.count(self.kind), negatives)]
+        negatives, items = sampler_for(self.negatives, self.loss), split.visible.count(self.kind)
+        return [AskedTriples(self.target, self.kind, relations, train, items, negatives, self.filtered)]
 
 
 def _joined(edges: list[Edges]) -> Triples:
