@@ -123,12 +123,17 @@ class GraphSettings(Section, frozen=True):
 
 
 class LinkSplitSettings(Section, frozen=True):
-    """method: random, time (the newest are held out) or given (by the table). valid, test: shares of the known links.
+    """method: random, time (the newest are held out), cold (all links of held-out items) or given (by the table). valid, test: shares
+    of the known links.
+
+    cold: which end of a relation is held out, as new items of the ``target`` kind are (a video that nobody has watched yet), of the
+    ``source`` kind, or of ``both``; within one kind an item's links of both ways leave.
 
     supervise: share of the train links that a training step predicts, and therefore does not pass messages over.
     """
 
-    method: Literal["random", "time", "given"] = "random"
+    method: Literal["random", "time", "cold", "given"] = "random"
+    cold: Literal["target", "source", "both"] = "target"
     valid: Share = 0.1
     test: Share = 0.2
     supervise: Share = 0.3

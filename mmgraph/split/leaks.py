@@ -9,6 +9,7 @@ from mmgraph.errors import LeakError
 from mmgraph.graph.contract import Edges, Graph, Labels
 from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
+from mmgraph.split.cold import warm
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.make import between_same, first_held_out, held_out
 from mmgraph.split.pairs import copies, groups, keys, same_content, units
@@ -30,7 +31,7 @@ def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> 
     """Raise LeakError, in one line, for the first thing held out that training could see.
 
     graph: all that is known; split: with ``visible``, what training sees; settings: how it was split (of them the group of the
-    labels and whether links are split by time are looked at; the defaults when not given).
+    labels and whether links are split by time or cold are looked at; the defaults when not given).
     """
     settings = settings or SplitSettings()
     for link_split in split.links.values():
@@ -38,6 +39,8 @@ def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> 
         _link_visible(split.visible, link_split)
         _told_twice(graph, link_split)
         _other_relation(split.visible, link_split)
+        if settings.links.method == "cold":
+            _not_cold(split.visible, link_split, settings.links.cold)
     if settings.links.method == "time":
         _future(split)
     for label_split in split.labels.values():
@@ -133,6 +136,19 @@ def _other_relation(visible: Graph, split: LinkSplit) -> None:
             wrong = f"a leak: {relation} repeats {int(repeated.sum())} of {len(hidden)} held-out {split.relation}"
             todo = f"leave {relation} out, or let its edge builder say derived_from {split.relation}"
             raise LeakError(wrong, given=_link(visible, hidden, repeated), todo=todo)
+
+
+def _not_cold(visible: Graph, split: LinkSplit, which: str) -> None:
+    """A held-out link of items that all have visible links: none of them is new. What test asks validation must not have told."""
+    known = [("valid", visible.edges[split.relation]), ("test", visible.edges[split.relation])]
+    for name, seen in [*known, ("test", split.edges.take(np.concatenate([split.train, split.valid])))]:
+        hidden = split.edges.take(getattr(split, name))
+        shown = warm(visible, hidden, seen, which)
+        if shown.any():
+            wrong = f"a leak: {int(shown.sum())} {name} links of {split.relation} join no cold item, though the split is cold"
+            raise LeakError(
+                wrong, given=_link(visible, hidden, shown), todo="hold out every link of a cold item and of its copies"
+            )
 
 
 def _future(split: Split) -> None:

@@ -8,6 +8,7 @@ from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Edges, Graph
 from mmgraph.settings import LinkSplitSettings
 from mmgraph.split.chance import generator
+from mmgraph.split.cold import cold
 from mmgraph.split.contract import LinkSplit
 from mmgraph.split.pairs import units
 from mmgraph.types import Relation, Times
@@ -27,6 +28,8 @@ def split_links(
         return {relation: given(edges) for relation, edges in targets.items()}
     if settings.method == "time":
         return time(graph, targets, settings)
+    if settings.method == "cold":
+        return {relation: _by_side(edges, cold(graph, edges, settings, seed)) for relation, edges in targets.items()}
     return {relation: random(graph, edges, settings, seed) for relation, edges in targets.items()}
 
 

@@ -11,6 +11,7 @@ from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Edges, Graph, Labels
 from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
+from mmgraph.split.cold import cold_notes
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.labels import split_labels
 from mmgraph.split.links import split_links
@@ -35,6 +36,8 @@ def make(
     edges = _without_derived(graph, links, _only_train(graph, links), notes)
     if settings.links.method == "time" and links:
         edges = _without_future(edges, first_held_out(links.values()), notes)
+    if settings.links.method == "cold":
+        notes += cold_notes(graph, links, settings.links.cold)
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
     notes += _told_by_overlap(links)
