@@ -30,6 +30,7 @@ commands:
 options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
+  --seeds N | A,B    as often, from run.seed on, each in a folder below run.dir; means and intervals over seeds (--same-split for all)
 options of evaluate:
   --groups           also by relation, by how often an item is linked, by modality, warm and cold
 options of compare:
@@ -103,18 +104,35 @@ def _configured(words: list[str], known: Sequence[str] = ("--print_config", "--r
 
 
 def _fit(words: list[str]) -> int:
-    settings, flags = _configured(words)
+    words, seeds = _without(words, "--seeds", "--seeds needs a number, or seeds with commas between")
+    settings, flags = _configured(words, ("--print_config", "--restart", "--same-split"))
+    if "--same-split" in flags and seeds is None:
+        raise SettingsError("--same-split is for several seeds", todo="give --seeds N as well")
     if "--print_config" in flags:
         from mmgraph.configuration import dump
 
         print(dump(settings), end="")
         return 0
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow a shared machine; read when torch starts
+    if seeds is not None:
+        return _fit_seeds(settings, seeds, flags)
     from mmgraph import pipeline
     from mmgraph.outputs.summary import show
 
     outcome = pipeline.fit(settings, restart="--restart" in flags)
     show(outcome.run, outcome.answers, outcome.quarantined)
+    return 0
+
+
+def _fit_seeds(settings: Any, seeds: str, flags: set[str]) -> int:
+    from rich.console import Console
+
+    from mmgraph.outputs.seeds import FILE, show_summary
+    from mmgraph.seeds import fit_seeds, parsed_seeds
+
+    chosen = parsed_seeds(seeds, settings.run.seed)
+    show_summary(Console(), fit_seeds(settings, chosen, "--same-split" in flags, "--restart" in flags))
+    print(settings.run.dir / FILE)
     return 0
 
 
@@ -137,9 +155,13 @@ def _evaluate(words: list[str]) -> int:
     from rich.console import Console
 
     from mmgraph.outputs.reading import read_run
+    from mmgraph.outputs.seeds import read_summary, show_summary
     from mmgraph.outputs.summary import show_metrics
     from mmgraph.runs import finished_run
 
+    if (found := read_summary(path)) is not None:
+        show_summary(Console(), found)
+        return 0
     if "--again" not in given:
         files = read_run(finished_run(path)[0])
         show_metrics(Console(), files.rows, (str(one["text"]) for one in files.verdict), "--groups" in given)
@@ -160,8 +182,9 @@ def _compare(words: list[str]) -> int:
 
     from mmgraph.evaluate.contract import OURS
     from mmgraph.outputs.compare import compare, comparison_table, note, short_names
+    from mmgraph.outputs.seeds import runs_in
 
-    paths = [Path(run) for run in runs]
+    paths = runs_in([Path(run) for run in runs])
     lines = compare(paths, given.get("--method", [OURS])[0], "--all" in given)
     console = Console()
     console.print(comparison_table(lines, short_names(paths)))
@@ -306,7 +329,8 @@ def _encoders(words: list[str]) -> int:
 
 
 def _pull(words: list[str]) -> int:
-    words, to = _without(words, "--to", "encoders pull needs a folder after --to")
+    words, folder = _without(words, "--to", "encoders pull needs a folder after --to")
+    to = Path(folder) if folder else None
     settings, flags = _configured(words, ("--all",))
     from mmgraph.encode.pull import pull
 
@@ -336,14 +360,14 @@ def _doctor(words: list[str]) -> int:
     return 0 if healthy(found) else 2
 
 
-def _without(words: list[str], option: str, wrong: str) -> tuple[list[str], Path | None]:
-    """The words without an option and its folder, and that folder."""
+def _without(words: list[str], option: str, wrong: str) -> tuple[list[str], str | None]:
+    """The words without an option and its value, and that value."""
     for at, word in enumerate(words):
         if word == option or word.startswith(f"{option}="):
             value = word.partition("=")[2] if "=" in word else next(iter(words[at + 1 : at + 2]), "")
             if not value:
                 raise SettingsError(wrong)
-            return words[:at] + words[at + 1 + ("=" not in word) :], Path(value)
+            return words[:at] + words[at + 1 + ("=" not in word) :], value
     return words, None
 
 

@@ -86,7 +86,8 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
     """Hold out what the tasks ask; a leak stops the run here."""
     relations = [relation for task in tasks for relation in task.relations(graph)]
     fields = [field for task in tasks for field in task.fields(graph)]
-    split = make(graph, relations, fields, settings.split, settings.run.seed)
+    seed = settings.run.seed if settings.split.seed is None else settings.split.seed
+    split = make(graph, relations, fields, settings.split, seed)
     if settings.split.check_leaks:
         check(graph, split, settings.split)
     return split

@@ -154,11 +154,15 @@ class LabelSplitSettings(Section, frozen=True):
 
 
 class SplitSettings(Section, frozen=True):
-    """links: of every target relation; labels: of every field; check_leaks: run the leak check (leave it on)."""
+    """links: of every target relation; labels: of every field; check_leaks: run the leak check (leave it on).
+
+    seed: of the split, that of the run when not given.
+    """
 
     links: LinkSplitSettings = LinkSplitSettings()
     labels: LabelSplitSettings = LabelSplitSettings()
     check_leaks: bool = True
+    seed: Natural | None = None
 
 
 class BatchSettings(Section, frozen=True):
