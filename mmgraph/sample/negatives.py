@@ -8,6 +8,7 @@ drawn as a negative like any unknown one: to leave it out would tell the model t
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -89,13 +90,61 @@ class KnownPairs:
     """
 
     def __init__(self, source: Ints, target: Ints, num_targets: int) -> None:
-        self._num_targets = num_targets
+        self._num_targets, self._num_sources = num_targets, int(source.max(initial=-1)) + 1
         self._keys = np.sort(source * num_targets + target)
 
     def contains(self, source: Ints, target: Ints) -> Bools:
-        """Broadcasts ``source`` against ``target``."""
+        """Broadcasts ``source`` against ``target``; all pairs of a column with a row cost no more than what is known of one side."""
+        if source.ndim == target.ndim == 2 and source.shape[1] == target.shape[0] == 1:
+            return self._between(source[:, 0], target[0])
+        if source.ndim == target.ndim == 2 and source.shape[0] == target.shape[1] == 1:
+            return np.ascontiguousarray(self._between(source[0], target[:, 0]).T)
         wanted = source * self._num_targets + target
         if not len(self._keys):
             return np.zeros(wanted.shape, bool)
         place = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
         return self._keys[place] == wanted
+
+    @cached_property
+    def _keys_back(self) -> Ints:
+        """The same pairs, grouped by target."""
+        source, target = np.divmod(self._keys, self._num_targets)
+        return np.sort(target * self._num_sources + source)
+
+    def _between(self, source: Ints, target: Ints) -> Bools:
+        """bool [sources, targets]: goes through the known links of the side that has fewer."""
+        found = np.zeros((len(source), len(target)), bool)
+        if not len(self._keys):
+            return found
+        sides = (self._keys, self._num_targets, source), (self._keys_back, self._num_sources, target)
+        (low, high), (low_back, high_back) = (
+            (np.searchsorted(keys, items * wide), np.searchsorted(keys, (items + 1) * wide)) for keys, wide, items in sides
+        )
+        if (high - low).sum() <= (high_back - low_back).sum():
+            rows, place = stretches(low, high)
+            some, columns = _where(self._keys[place] - source[rows] * self._num_targets, target)
+            found[rows[some], columns] = True
+        else:
+            columns, place = stretches(low_back, high_back)
+            some, rows = _where(self._keys_back[place] - target[columns] * self._num_sources, source)
+            found[rows, columns[some]] = True
+        return found
+
+
+def stretches(low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """(number of the stretch, position) of everything in the stretches from ``low`` to before ``high``.
+
+    >>> stretches(np.array([4, 1, 7]), np.array([6, 1, 8]))
+    (array([0, 0, 2]), array([4, 5, 7]))
+    """
+    count = high - low
+    number = np.repeat(np.arange(len(low)), count)
+    return number, np.arange(len(number)) + np.repeat(low - (np.cumsum(count) - count), count)
+
+
+def _where(wanted: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """(position in ``wanted``, position in ``items``) of every two that are equal; items may be repeated."""
+    order = np.argsort(items, kind="stable")
+    low, high = (np.searchsorted(items, wanted, side, order) for side in ("left", "right"))
+    number, place = stretches(low, high)
+    return number, order[place]

@@ -60,6 +60,7 @@ class NeighbourBatches(IterableDataset[Batch]):
     def __post_init__(self) -> None:
         self._sampler: Any = None
         self._order = {one.name: in_order(one) if self.clock else None for one in self.links}
+        self._shuffled: dict[str, tuple[tuple[int, int], Ints]] = {}
 
     def __len__(self) -> int:
         counts = [len(a.source) for a in self.links] + [len(a.items) for a in self.labels]
@@ -96,8 +97,11 @@ class NeighbourBatches(IterableDataset[Batch]):
         """The batch's share of a permutation of this epoch; shorter tasks start over with another permutation."""
         batches = max(1, -(-count // self.size))
         lap, place = divmod(number, batches)
-        key = int.from_bytes(name.encode()[-8:], "little")
-        order = np.random.default_rng((self.seed, self.epoch, lap, key)).permutation(count)
+        of, order = self._shuffled.get(name, ((-1, -1), np.zeros(0, np.int64)))
+        if of != (self.epoch, lap):
+            key = int.from_bytes(name.encode()[-8:], "little")
+            order = np.random.default_rng((self.seed, self.epoch, lap, key)).permutation(count)
+            self._shuffled[name] = (self.epoch, lap), order
         return np.sort(order[place * self.size : (place + 1) * self.size])
 
     def _draw(self, asked: AskedLinks, number: int, rng: np.random.Generator) -> _Drawn:
@@ -162,7 +166,7 @@ class NeighbourBatches(IterableDataset[Batch]):
         for (kind, modality), f in self.graph.features.items():
             if kind in items and f.present.any():
                 rows = items[kind].numpy()
-                vectors = torch.from_numpy(np.ascontiguousarray(f.vectors[rows], np.float32))
+                vectors = torch.from_numpy(np.ascontiguousarray(np.take(f.vectors, rows, axis=0), np.float32))
                 activations = None if f.activations is None else torch.from_numpy(f.activations[rows])
                 features[kind, modality] = ModalityInput(vectors, torch.from_numpy(f.present[rows]), activations)
         return Inputs({kind: ids.clone() for kind, ids in items.items()}, features)

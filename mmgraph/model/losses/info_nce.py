@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from mmgraph.model.contract import LinkLoss, corrected
+from mmgraph.model.log_total import log_total
 from mmgraph.sample.batch import LogQ
 
 
@@ -32,5 +32,4 @@ class InfoNCE(LinkLoss):
     ) -> Float[Tensor, ""]:
         """See LinkLoss."""
         positive, negative = corrected(positive / self.temperature, negative / self.temperature, log_q, self.log_q)
-        masked = torch.where(use, negative, torch.full_like(negative, -torch.inf))
-        return (torch.logsumexp(torch.cat([positive[:, None], masked], 1), 1) - positive).mean()
+        return (log_total(positive, negative, use) - positive).mean()
