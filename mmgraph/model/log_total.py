@@ -10,7 +10,7 @@ _PAIRS_A_BLOCK = 1 << 17  # on CPU: half a megabyte of scores
 
 
 class _LogTotal(torch.autograd.Function):
-    """Keeps the softmax, which is the gradient: one [links, candidates] table forward, one backward."""
+    """Keeps the softmax, which becomes the gradient: one table, where masking, joining and logsumexp by themselves keep four."""
 
     @staticmethod
     def forward(ctx: Any, positive: Tensor, negative: Tensor, use: Tensor) -> Tensor:
@@ -32,6 +32,7 @@ class _LogTotal(torch.autograd.Function):
         return total
 
     @staticmethod
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         share, own = ctx.saved_tensors
         of_positive, of_negative = ctx.dtypes
