@@ -21,6 +21,8 @@ commands:
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
+  order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
+  gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -41,6 +43,10 @@ options of predict:
   --approximate      by an index of nearest neighbours (faiss), whose recall is measured and said; --recall R (0.95) is aimed at
 options of export:
   --predictions      with the predicted links; --embeddings: with the vectors of items (not graphml)
+options of order and gaps:
+  --relation SOURCE/NAME/TARGET, --method NAME: instead of mmgraph; --to FILE: as .parquet, .csv or .json (docs/formats.md)
+  --held-out         order: only videos none of whose links was trained on; without VIDEO every video, and Kendall's tau by method
+  --longer S         gaps: between known neighbours, in seconds (1); --below SHARE (0.5): neighbours that have less of chance are a jump
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -241,6 +247,73 @@ def _export(words: list[str]) -> int:
     return 0
 
 
+def _order(words: list[str]) -> int:
+    usage = "mmgraph order RUN [VIDEO] [--held-out] [--relation SOURCE/NAME/TARGET] [--method NAME] [--to FILE]"
+    words, given = _taken(words, dict.fromkeys(("--relation", "--method", "--to"), 1), ("--held-out",), usage)
+    path, video = _run_and_item(words, "order", usage)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from rich.console import Console
+
+    from mmgraph.evaluate.contract import OURS
+    from mmgraph.order import Temporal, ordered
+    from mmgraph.outputs import order as shown
+
+    to = [Path(one) for one in given.get("--to", ())]
+    for one in to:
+        shown.format_of(one)
+    asked = Temporal.of(path, given.get("--relation", [None])[0])
+    wanted = [asked.named(video)] if video else asked.groups
+    wanted = asked.held_out(wanted) if "--held-out" in given else wanted
+    method = given.get("--method", [OURS])[0]
+    done, ids = ordered(asked, wanted, method), asked.ids
+    console = Console()
+    console.print(shown.group_table(done[0], method, ids) if video else shown.groups_table(done, method))
+    settings = asked.opened.settings
+    if lines := shown.rightness(done, settings.evaluate, settings.run.seed):
+        console.print(shown.rightness_table(lines, asked.relation))
+    console.print(shown.told_of(done), highlight=False, markup=False, soft_wrap=True)
+    for one in to:
+        shown.write_order(done, asked.relation, ids, one)
+        print(one)
+    return 0
+
+
+def _gaps(words: list[str]) -> int:
+    usage = "mmgraph gaps RUN [VIDEO] [--relation SOURCE/NAME/TARGET] [--method NAME] [--longer S] [--below SHARE] [--to FILE]"
+    words, given = _taken(words, dict.fromkeys(("--relation", "--method", "--longer", "--below", "--to"), 1), (), usage)
+    path, video = _run_and_item(words, "gaps", usage)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from rich.console import Console
+
+    from mmgraph.evaluate.contract import OURS
+    from mmgraph.order import Temporal, bridged_links, gaps
+    from mmgraph.outputs import gaps as shown
+    from mmgraph.outputs.order import format_of
+
+    to = [Path(one) for one in given.get("--to", ())]
+    for one in to:
+        format_of(one)
+    longer, below = _number(given, "--longer", float, 1.0), _number(given, "--below", float, 0.5)
+    asked = Temporal.of(path, given.get("--relation", [None])[0])
+    method = given.get("--method", [OURS])[0]
+    found = gaps(asked, [asked.named(video)] if video else asked.groups, method, longer, below)
+    console = Console()
+    console.print(shown.gaps_table(found, asked.ids) if found else "no gaps", highlight=False)
+    if not video and (lines := bridged_links(asked)):
+        console.print(shown.bridging_table(lines, asked.relation))
+    for one in to:
+        shown.write_gaps(found, asked.relation, method, asked.ids, one)
+        print(one)
+    return 0
+
+
+def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
+    if not 1 <= len(words) <= 2:
+        given = " ".join(words) or "none"
+        raise SettingsError(f"{command} needs a run folder, and the id of an item at most", given=given, todo=usage)
+    return Path(words[0]), words[1] if len(words) == 2 else None
+
+
 def _number(given: Mapping[str, list[str]], name: str, wanted: type[int] | type[float], default: Any) -> Any:
     if name not in given:
         return default
@@ -385,6 +458,8 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "compare": _compare,
     "predict": _predict,
     "export": _export,
+    "order": _order,
+    "gaps": _gaps,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -1,18 +1,21 @@
 """A finished run, opened again: the same graph, split and trained model, without training."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from mmgraph import registry
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.encode.tuning import Top
 from mmgraph.errors import RunError
-from mmgraph.evaluate.again import answer_again, report_of
+from mmgraph.evaluate.again import Everyone, answer_again, everyone_again, report_of
 from mmgraph.evaluate.answers import Answers, LinkAnswer, answer
 from mmgraph.evaluate.contract import Row
+from mmgraph.evaluate.evidence import EvidenceReport
 from mmgraph.evaluate.reliability import Trust, from_record
 from mmgraph.graph.contract import Graph
 from mmgraph.graph.heterograph import load as load_graph
@@ -23,7 +26,8 @@ from mmgraph.pipeline import assemble, built, divide
 from mmgraph.runs import RunFolder, finished_run, read_json
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
-from mmgraph.types import Relation
+from mmgraph.split.make import hidden
+from mmgraph.types import Bools, Relation
 
 SAME = 1e-6  # two numbers that differ by no more are the same; other processors add up in another order
 
@@ -36,6 +40,8 @@ class Reopened:
     settings: Settings
     split: Split
     trained: Trained
+    catalogue: Catalogue
+    tops: Mapping[str, Top]
 
 
 def reopen(path: Path) -> Reopened:
@@ -53,7 +59,17 @@ def reopen(path: Path) -> Reopened:
     unchecked = msgspec.structs.replace(settings.split, check_leaks=False)  # it was checked, and nothing changed
     split = divide(msgspec.structs.replace(settings, split=unchecked), graph, tasks)
     module, data = built(settings, split, tasks, collected.tops)
-    return Reopened(run, settings, split, restored(module, data, run.checkpoints))
+    return Reopened(run, settings, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+
+
+def with_hidden(opened: Reopened, relation: Relation, links: Bools) -> Reopened:
+    """The same trained model on a graph without the links that ``links`` (bool [links of the relation]) marks, nor what is derived from
+    them; it was trained with those of them that are train links.
+    """
+    split = hidden(opened.split, relation, links)
+    tasks = [registry.create("task", task) for task in opened.settings.tasks]
+    module, data = built(opened.settings, split, tasks, opened.tops)
+    return replace(opened, split=split, trained=restored(module, data, opened.run.checkpoints))
 
 
 def _same(before: Graph, now: Graph) -> None:
@@ -127,12 +143,21 @@ def link_answer(path: Path, relation: str | None) -> LinkAnswer:
     trusted = relations_of(path)
     chosen = _chosen(trusted, relation)
     opened = reopen(path)
-    try:
-        reports = [report_of(one) for one in read_json(opened.run.evidence)]
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{opened.run.evidence} is broken", given=error, todo="run `mmgraph fit` again") from error
     settings, seed = opened.settings.evaluate, opened.settings.run.seed
-    return answer_again(opened.trained, opened.split, settings, seed, reports, trusted[chosen], chosen)
+    return answer_again(opened.trained, opened.split, settings, seed, _reports(opened.run), trusted[chosen], chosen)
+
+
+def everyone(opened: Reopened, relation: Relation, trusted: Trust) -> Everyone:
+    """Every method of a relation, on what the split of ``opened`` shows."""
+    settings, seed = opened.settings.evaluate, opened.settings.run.seed
+    return everyone_again(opened.trained, opened.split, settings, seed, _reports(opened.run), trusted, relation)
+
+
+def _reports(run: RunFolder) -> list[EvidenceReport]:
+    try:
+        return [report_of(one) for one in read_json(run.evidence)]
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{run.evidence} is broken", given=error, todo="run `mmgraph fit` again") from error
 
 
 def _chosen(known: dict[Relation, Trust], relation: str | None) -> Relation:

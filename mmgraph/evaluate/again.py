@@ -1,13 +1,14 @@
 """The method that a finished run handed out, made again without measuring or choosing anything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mmgraph.errors import RunError
 from mmgraph.evaluate.answers import LinkAnswer
-from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import OURS, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import baseline_names, fit_link_baselines
 from mmgraph.evaluate.evidence import COMBINATION, EvidenceReport, Piece, used_of_validation
 from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
@@ -24,6 +25,14 @@ from mmgraph.tasks.triples import TripleHead
 from mmgraph.types import Relation
 
 
+@dataclass(frozen=True)
+class Everyone:
+    """All methods of a finished run for one relation, by name: first what ``answer`` hands out, then the gnn, then the baselines."""
+
+    answer: LinkAnswer
+    methods: Mapping[str, LinkMethod]
+
+
 def answer_again(
     trained: Trained, split: Split, settings: EvaluateSettings, seed: int, reports: Sequence[EvidenceReport], trusted: Trust,
     relation: Relation,
@@ -37,6 +46,31 @@ def answer_again(
         if isinstance(one.head, TripleHead) and relation in one.head.relations:
             method = _of_facts(one.head, one.embeddings, split, relation, reports, settings, seed)
             return LinkAnswer(question, method, trusted)
+    raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
+
+
+def everyone_again(
+    trained: Trained, split: Split, settings: EvaluateSettings, seed: int, reports: Sequence[EvidenceReport], trusted: Trust,
+    relation: Relation,
+) -> Everyone:  # fmt: skip
+    """Every method of one relation, on what ``split`` shows; the chosen one is made of the others."""
+    question = LinkQuestion(split.visible, split.links[relation], seed)
+    baselines = fit_link_baselines(question, baseline_names(settings.baselines, "link"))
+    network = _network(trained, relation)
+    methods = {one.name: one for one in (network, *baselines)}
+    if any(report.target == question.name for report in reports):
+        answer = LinkAnswer(question, chosen_again(question, list(methods.values()), _report(question, reports)), trusted)
+    else:  # a relation of Facts: what was chosen was chosen for all of them together
+        answer = answer_again(trained, split, settings, seed, reports, trusted, relation)
+    return Everyone(answer, {OURS: answer.method, **methods})
+
+
+def _network(trained: Trained, relation: Relation) -> LinkMethod:
+    for one in trained.heads:
+        if isinstance(one.head, LinkHead) and one.head.relation == relation:
+            return of_links(one.head, one.embeddings)
+        if isinstance(one.head, TripleHead) and relation in one.head.relations:
+            return of_fact(one.head, one.embeddings, relation)
     raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
 
 

@@ -46,6 +46,19 @@ def make(
     return Split(links, labels, replace(graph, edges=edges, labels=_only_train_labels(graph, labels)), tuple(notes))
 
 
+def hidden(split: Split, relation: Relation, links: Bools) -> Split:
+    """The same split with the train links of a relation that ``links`` (bool [links]) marks held out as well, as test links.
+
+    ``visible`` loses them, and what is derived from them.
+    """
+    one = split.links[relation]
+    gone = links[one.train]
+    moved = replace(one, train=one.train[~gone], test=np.concatenate([one.test, one.train[gone]]))
+    every = {**split.links, relation: moved}
+    edges = {**split.visible.edges, relation: one.edges.take(moved.train)}
+    return replace(split, links=every, visible=split.visible.with_edges(_without_derived(split.visible, every, edges, [])))
+
+
 def _told_by_overlap(links: Mapping[Relation, LinkSplit]) -> list[str]:
     """What to say of links between segments that share frames: the content of both ends tells them."""
     overlapping = {
