@@ -16,11 +16,12 @@ class _LogTotal(torch.autograd.Function):
     def forward(ctx: Any, positive: Tensor, negative: Tensor, use: Tensor) -> Tensor:
         links, candidates = negative.shape
         step = links if negative.is_cuda else max(1, _PAIRS_A_BLOCK // candidates)
-        share = torch.empty_like(negative, dtype=torch.float32)
-        total = positive.float().clone()
+        wide = torch.promote_types(negative.dtype, torch.float32)
+        share = torch.empty_like(negative, dtype=wide)
+        total = positive.to(wide, copy=True)
         for start in range(0, links, max(step, 1)):
             part = slice(start, start + step)
-            scores = negative[part].float().masked_fill(~use[part], -torch.inf)
+            scores = negative[part].to(wide).masked_fill(~use[part], -torch.inf)
             own = total[part]
             highest = torch.maximum(scores.amax(1), own)
             power = scores.sub_(highest[:, None]).exp_()
@@ -41,7 +42,7 @@ class _LogTotal(torch.autograd.Function):
 
 
 def log_total(positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"]) -> Float[Tensor, "n"]:
-    """log(exp(positive) + sum of exp(negative) over the used ones), in float32; a link without negatives keeps its own score.
+    """log(exp(positive) + sum of exp(negative) over the used ones), at least in float32; a link without negatives keeps its own score.
 
     >>> log_total(torch.zeros(2), torch.zeros(2, 3), torch.tensor([[True, True, True], [False, False, False]])).exp()
     tensor([4., 1.])
