@@ -11,7 +11,7 @@ from mmgraph.evaluate.answers import LinkAnswer
 from mmgraph.evaluate.contract import OURS, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import baseline_names, fit_link_baselines
 from mmgraph.evaluate.evidence import COMBINATION, EvidenceReport, Piece, used_of_validation
-from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
+from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.prepared import of_fact, of_facts, of_links
@@ -76,8 +76,8 @@ def _network(trained: Trained, relation: Relation) -> LinkMethod:
 
 def report_of(record: Mapping[str, Any]) -> EvidenceReport:
     """One entry of evidence.json."""
-    pieces = tuple(Piece(**{name: piece[name] for name in ("name", "value", "weights")}) for piece in record["pieces"])
-    return EvidenceReport(record["target"], record["metric"], record["chosen"], record["n"], pieces)
+    pieces = tuple(Piece(piece["name"], piece["value"], piece["weights"], piece.get("without")) for piece in record["pieces"])
+    return EvidenceReport(record["target"], record["metric"], record["chosen"], record["n"], pieces, record.get("combination"))
 
 
 def _of_links(
@@ -106,7 +106,7 @@ def _of_facts(
     names = baseline_names(settings.baselines, "link")
     each = {one: fit_link_baselines(LinkQuestion(split.visible, split.links[one], seed), names) for one in head.relations}
     methods = [of_facts(head, rows, family.items), *gathered(family, each)]
-    return of_relation(chosen_again(family, methods, report), family, relation)
+    return OfRelation(chosen_again(family, methods, report), family, relation)
 
 
 def _report(question: LinkQuestion, reports: Sequence[EvidenceReport]) -> EvidenceReport:

@@ -14,13 +14,13 @@ from mmgraph.evaluate.evaluate import (
     fit_link_baselines,
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
-from mmgraph.evaluate.family import FamilyQuestion, gathered, of_relation
+from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
 from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
 from mmgraph.evaluate.sampled import METRICS as SAMPLED
 from mmgraph.evaluate.sampled import sampled_rows
-from mmgraph.evaluate.verdict import Verdict
+from mmgraph.evaluate.verdict import Verdict, with_carrier
 from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
@@ -82,7 +82,7 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
     trusted = trust(question, ours, settings, seed, validated_groups(question))
     answers.links.append(LinkAnswer(question, ours, trusted))
     answers.rows += measured
-    answers.verdicts.append(verdict)
+    answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)
 
 
@@ -98,9 +98,9 @@ def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateS
     trusted = trust(family, ours, settings, seed)
     for relation, question in questions.items():
         own = replace(trusted, validated=validated_groups(question))
-        answers.links.append(LinkAnswer(question, of_relation(ours, family, relation), own))
+        answers.links.append(LinkAnswer(question, OfRelation(ours, family, relation), own))
     answers.rows += measured
-    answers.verdicts.append(verdict)
+    answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)
 
 
@@ -129,5 +129,5 @@ def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateS
     measured, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)
     answers.labels.append(LabelAnswer(question, ours))
     answers.rows += measured
-    answers.verdicts.append(verdict)
+    answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)

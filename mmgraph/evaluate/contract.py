@@ -112,10 +112,29 @@ class LabelQuestion:
     seed: int = 7
 
 
+@dataclass(frozen=True)
+class Part:
+    """What one piece of a method says of candidates: ``given`` float32, its score as it gives it, and ``share``, of the method's."""
+
+    piece: str
+    given: Floats
+    share: Floats
+
+
 class LinkMethod(abc.ABC):
     """A fitted answerer of link questions; ``name`` stands in metrics.json."""
 
     name: str
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Names of the methods that its scores are made of: its own, unless it combines others."""
+        return (self.name,)
+
+    def parts(self, queries: Ints, direction: Direction) -> list[Part]:
+        """Its scores as the sum of the pieces' shares, each [len(queries), candidates], in the order of ``pieces``."""
+        scores = self.scores(queries, direction)
+        return [Part(self.pieces[0], scores, scores)]
 
     @abc.abstractmethod
     def scores(self, queries: Ints, direction: Direction) -> Floats:

@@ -8,7 +8,7 @@ Hastie, Tibshirani & Friedman 2009, section 7.10). Test is not read here.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from mmgraph.evaluate.contract import OURS, Direction, LabelQuestion, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import groups_of
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
-from mmgraph.evaluate.gnn import ScorerLinks
+from mmgraph.evaluate.gnn import Named
 from mmgraph.evaluate.pool import Pool, fit_pool
 from mmgraph.evaluate.ranking import cells_of, ranks
 from mmgraph.settings import EvaluateSettings
@@ -31,6 +31,7 @@ MOST_LINKS = (
     100,
     2000,
 )  # validation links that are used, a random sample: fewer where there are many candidates, within these
+MOST_ABLATED = 500  # of these, on which it is measured what each method is worth
 _CELLS = 2**24  # scores a method and direction that this takes
 MARGIN = 1.0  # standard errors
 COMBINATION = "combination"
@@ -38,11 +39,15 @@ COMBINATION = "combination"
 
 @dataclass(frozen=True)
 class Piece:
-    """One method: its value on validation, None without validation data, and its weights in the combination fitted on it."""
+    """One method: its value alone on validation, None without validation data, and its weights in the combination fitted on it.
+
+    without: the cross-fitted value of the combination of all others, fitted anew; None where no combination was fitted.
+    """
 
     name: str
     value: float | None
     weights: Mapping[str, float] = field(default_factory=dict)
+    without: float | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,32 @@ class EvidenceReport:
     combination: float | None = None
     difference: float | None = None
     error: float | None = None
+
+    @property
+    def value(self) -> float | None:
+        """On validation, of what was chosen: the combination's by cross-fitting; None without validation data."""
+        if self.chosen == COMBINATION:
+            return self.combination
+        return next(piece.value for piece in self.pieces if piece.name == self.chosen)
+
+    @property
+    def carrier(self) -> Piece | None:
+        """The piece of a combination that it loses most without, of equal ones the better one alone; None for a single method."""
+        if self.chosen != COMBINATION:
+            return None
+        told = [piece for piece in self.pieces if piece.without is not None]
+        return min(told, key=lambda piece: (piece.without or 0.0, -(piece.value or 0.0)), default=None)
+
+    @property
+    def carried(self) -> str:
+        """What carries the answer, as the verdict says it."""
+        if not self.n:
+            return f"nothing to choose on, so it is {self.chosen} alone"
+        one = self.carrier
+        if one is None:
+            return f"validation chose {self.chosen} alone"
+        kept, left = f"{self.combination:.3f}", f"{one.without:.3f}"
+        return f"carried by {one.name}: of the combination's {self.metric} on validation, {kept}, {left} is left without it"
 
     @property
     def text(self) -> str:
@@ -91,14 +122,13 @@ def combine_links(
         return _report(methods[best], EvidenceReport(target, "mrr", methods[best].name, len(valid), pieces))
     fold = _folds(question.units(valid), seed)
     samples, context = _samples(question, methods, valid, seed)
-    crossed = np.zeros_like(single[0])
-    for number in range(FOLDS):
-        others = {d: one.of_edges(valid[fold != number]) for d, one in samples.items()}
-        held = fold == number
-        crossed[held] = _reciprocals(Combined(context, _weights(others)), question, valid[held], settings)
-    difference, error = _paired(crossed, single[best])
     weights = _weights(samples)
-    pieces = tuple(Piece(p.name, p.value, _named(weights, place)) for place, p in enumerate(pieces))
+    cross = _Cross(question, context, samples, valid, fold, settings)
+    crossed = cross.reciprocals(None)
+    difference, error = _paired(crossed, single[best])
+    each = [_named(weights, place) for place in range(len(methods))]
+    without = _ablation(cross, float(crossed.mean()), [any(one.values()) for one in each], seed)
+    pieces = tuple(Piece(p.name, p.value, w, left) for p, w, left in zip(pieces, each, without, strict=True))
     better = difference > MARGIN * error and difference > 0
     chosen: LinkMethod = Combined(context, weights) if better else methods[best]
     name = COMBINATION if better else methods[best].name
@@ -137,7 +167,10 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     difference, error = _paired(crossed, correct[best])
     better = len(names) > 1 and difference >= 0 and gain > MARGIN * gain_error and gain > 0
     pool = fit_pool(stack[:, valid], truth)
-    pieces = tuple(Piece(p.name, p.value, {"log": float(w)}) for p, w in zip(pieces, pool.weights, strict=True))
+    without = [_accuracy_without(stack, place, valid, truth, fold) for place in range(len(names))]
+    pieces = tuple(
+        Piece(p.name, p.value, {"log": float(w)}, left) for p, w, left in zip(pieces, pool.weights, without, strict=True)
+    )
     chosen = pool.of(stack) if better else fit_pool(stack[[best]][:, valid], truth).of(stack[[best]])
     name = COMBINATION if better else names[best]
     report = EvidenceReport(target, "accuracy", name, len(valid), pieces, float(crossed.mean()), difference, error)
@@ -147,7 +180,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
 
 def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, EvidenceReport]:
     _LOG.info(report.text)
-    return chosen if chosen.name == OURS else ScorerLinks(OURS, chosen.scores), report
+    return chosen if chosen.name == OURS else Named(OURS, chosen), report
 
 
 def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, settings: EvaluateSettings) -> Reals:
@@ -170,6 +203,44 @@ def used_of_validation(question: LinkQuestion, seed: int) -> Ints:
     return np.sort(chosen)
 
 
+@dataclass(frozen=True)
+class _Cross:
+    """The validation links ``valid`` in folds, each ranked with weights of the other folds.
+
+    The samples are made once for all fits. A whole ablation costs one more ranking of the links for each method that has a weight.
+    """
+
+    question: LinkQuestion
+    context: Context
+    samples: Mapping[Direction, Sample]
+    valid: Ints
+    fold: Ints
+    settings: EvaluateSettings
+
+    def reciprocals(self, left_out: int | None) -> Reals:
+        """Of each link, without the method at this place."""
+        out = np.zeros(len(self.valid))
+        for number in np.unique(self.fold):
+            held = self.fold == number
+            others = {d: one.of_edges(self.valid[~held]) for d, one in self.samples.items()}
+            method = Combined(self.context, _weights(others, left_out))
+            out[held] = _reciprocals(method, self.question, self.valid[held], self.settings)
+        return out
+
+
+def _ablation(cross: _Cross, whole: float, used: Sequence[bool], seed: int) -> list[float]:
+    """The combination's value without each method, of which ``used`` have a weight; ``whole``: with all.
+
+    Where there are more than MOST_ABLATED links, the loss is that on so many of them, a random sample.
+    """
+    if len(cross.valid) > MOST_ABLATED:
+        some = np.sort(np.random.default_rng([seed, 0xAB1A]).permutation(len(cross.valid))[:MOST_ABLATED])
+        cross = replace(cross, valid=cross.valid[some], fold=cross.fold[some])
+        cross = replace(cross, samples={d: one.of_edges(cross.valid) for d, one in cross.samples.items()})
+    own = float(cross.reciprocals(None).mean()) if any(used) else whole
+    return [whole - (own - float(cross.reciprocals(place).mean())) if one else whole for place, one in enumerate(used)]
+
+
 def _samples(
     question: LinkQuestion, methods: Sequence[LinkMethod], valid: Ints, seed: int
 ) -> tuple[dict[Direction, Sample], Context]:
@@ -179,11 +250,11 @@ def _samples(
     return {d: sample(context, question, valid, d, known, generator) for d in question.directions}, context
 
 
-def _weights(samples: Mapping[Direction, Sample]) -> dict[Direction, Reals]:
-    """Weights of each direction; the same for both where links are few."""
+def _weights(samples: Mapping[Direction, Sample], left_out: int | None = None) -> dict[Direction, Reals]:
+    """Weights of each direction; the same for both where links are few. ``left_out``: the place of a method without a weight."""
     if min(len(one.truth) for one in samples.values()) >= FEWEST_BY_DIRECTION:
-        return {direction: fit([one]) for direction, one in samples.items()}
-    return dict.fromkeys(samples, fit(list(samples.values())))
+        return {direction: fit([one], left_out) for direction, one in samples.items()}
+    return dict.fromkeys(samples, fit(list(samples.values()), left_out))
 
 
 def _named(weights: Mapping[Direction, Reals], place: int) -> dict[str, float]:
@@ -208,6 +279,13 @@ def _crossed(stack: Floats, valid: Ints, truth: Ints, fold: Ints) -> tuple[Reals
         correct[held] = made.argmax(1) == truth[held]
         likelihood[held] = np.log(made[np.arange(len(made)), truth[held]])
     return correct, likelihood
+
+
+def _accuracy_without(stack: Floats, place: int, valid: Ints, truth: Ints, fold: Ints) -> float | None:
+    """Cross-fitted accuracy of the pool of all others; None where there are none."""
+    if len(stack) < 2:
+        return None
+    return float(_crossed(np.delete(stack, place, axis=0), valid, truth, fold)[0].mean())
 
 
 def _paired(first: Reals, second: Reals) -> tuple[float, float]:

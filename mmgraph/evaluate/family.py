@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmgraph.evaluate.contract import Candidates, Direction, LinkMethod, LinkQuestion, Texts
-from mmgraph.evaluate.gnn import ScorerLinks
+from mmgraph.evaluate.contract import Candidates, Direction, LinkMethod, LinkQuestion, Part, Texts
 from mmgraph.graph.contract import Edges
 from mmgraph.split.contract import LinkSplit, Split
 from mmgraph.types import Bools, Floats, Ints, Relation
@@ -143,13 +142,25 @@ class Gathered(LinkMethod):
         return out
 
 
-def of_relation(method: LinkMethod, question: FamilyQuestion, relation: Relation) -> LinkMethod:
+class OfRelation(LinkMethod):
     """A method of the family as a method of one relation."""
 
-    def score(queries: Ints, direction: Direction) -> Floats:
-        return method.scores(question.asked(queries, relation, direction), "target")
+    def __init__(self, method: LinkMethod, question: FamilyQuestion, relation: Relation) -> None:
+        self.name = method.name
+        self._method, self._question, self._relation = method, question, relation
 
-    return ScorerLinks(method.name, score)
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """See LinkMethod."""
+        return self._method.pieces
+
+    def parts(self, queries: Ints, direction: Direction) -> list[Part]:
+        """See LinkMethod."""
+        return self._method.parts(self._question.asked(queries, self._relation, direction), "target")
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]."""
+        return self._method.scores(self._question.asked(queries, self._relation, direction), "target")
 
 
 def gathered(question: FamilyQuestion, fitted: Mapping[Relation, Sequence[LinkMethod]]) -> list[LinkMethod]:

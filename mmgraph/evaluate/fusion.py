@@ -5,7 +5,10 @@ common unit, so each method gives two features of every candidate, both growing 
 
 - *gap*: score minus the query's mean, over the method's usual deviation within a query (one number, from validation queries;
   a deviation of each query's own would blow up queries about which the method knows nothing), cut at -4 and 8;
-- *order*: minus log of the mean rank among the query's candidates; it needs no unit, and equal scores stay equal.
+- *order*: log of how many candidates there are over the mean rank among the query's: 0 where none is worse. It needs no unit, and
+  equal scores stay equal.
+
+A candidate's score is therefore a sum with two terms of each method, which together are what the method says for the candidate.
 
 Weights are not negative, so the combination never goes against a method; an L2 penalty (a normal prior of deviation 1 on each
 weight) keeps them small where validation is small. A useless method gets weights near 0, and weights of exactly 0 cost nothing.
@@ -19,7 +22,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion, Part
 from mmgraph.evaluate.ranking import CELLS, Known, checked, other_way, sides
 from mmgraph.graph.contract import Edges
 from mmgraph.types import Bools, Floats, Ints
@@ -102,9 +105,17 @@ class Context:
         out = np.empty((*counted.shape, FEATURES * len(self.methods)), np.float32)
         for place, method in enumerate(self.methods):
             scores = checked(method, queries, direction, self.candidates[direction])
-            out[:, :, FEATURES * place] = gap(scores, counted, self.deviation[direction][place])
-            out[:, :, FEATURES * place + 1] = order(scores, counted)
+            out[:, :, FEATURES * place] = self.gap(scores, counted, direction, place)
+            out[:, :, FEATURES * place + 1] = self.order(scores, counted)
         return out
+
+    def gap(self, scores: Floats, counted: Bools, direction: Direction, place: int) -> Floats:
+        """The first feature of the method at ``place``, of its scores [queries, candidates]."""
+        return gap(scores, counted, self.deviation[direction][place])
+
+    def order(self, scores: Floats, counted: Bools) -> Floats:
+        """The second feature of any method."""
+        return order(scores, counted) + np.float32(np.log(max(scores.shape[1], 1)))
 
     def _deviations(self, queries: Ints, direction: Direction) -> Reals:
         """Each method's root mean square deviation within a query; 1 where it never differs."""
@@ -179,23 +190,29 @@ def _thinned(x: Floats, usable: Bools, truth: Ints, generator: np.random.Generat
     return x[each[:, None], columns], offset.astype(np.float32), column
 
 
-def fit(samples: Sequence[Sample]) -> Reals:
-    """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B; tiny ones are 0."""
+def fit(samples: Sequence[Sample], left_out: int | None = None) -> Reals:
+    """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B; tiny ones are 0.
+
+    ``left_out``: the place of a method whose weights stay 0.
+    """
     width = samples[0].x.shape[2]
     total = sum(len(one.truth) for one in samples)
+    bounds: list[tuple[float, float | None]] = [(0.0, None)] * width
+    if left_out is not None:
+        bounds[FEATURES * left_out : FEATURES * (left_out + 1)] = [(0.0, 0.0)] * FEATURES
 
     def loss(weights: Reals) -> tuple[float, Reals]:
         value, slope = 0.5 * float(weights @ weights), weights.copy()
         for one in samples:
-            each = np.arange(len(one.truth))
-            logits = one.x @ weights + one.offset
+            each, flat = np.arange(len(one.truth)), one.x.reshape(-1, width)  # in single precision: a few times as fast
+            logits = (flat @ weights.astype(np.float32)).reshape(one.offset.shape) + one.offset
             total_logit = logsumexp(logits, axis=1, keepdims=True)
             p = np.exp(logits - total_logit)
-            value += float((total_logit[:, 0] - logits[each, one.truth]).sum())
-            slope += np.tensordot(p, one.x, axes=([0, 1], [0, 1])) - one.x[each, one.truth].sum(0, dtype=np.float64)
+            value += float((total_logit[:, 0] - logits[each, one.truth]).sum(dtype=np.float64))
+            slope += p.ravel() @ flat - one.x[each, one.truth].sum(0, dtype=np.float64)
         return value / total, slope / total
 
-    found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * width)
+    found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=bounds)
     return np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
 
 
@@ -206,17 +223,41 @@ class Combined(LinkMethod):
         self.name = name
         self._context, self._weights = context, weights
 
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """See LinkMethod: those that have a weight in any direction."""
+        return tuple(self._context.methods[place].name for place in self._places)
+
+    @property
+    def _places(self) -> list[int]:
+        used = np.any([w.reshape(-1, FEATURES).any(axis=1) for w in self._weights.values()], axis=0)
+        return [int(place) for place in np.flatnonzero(used)]
+
+    def parts(self, queries: Ints, direction: Direction) -> list[Part]:
+        """See LinkMethod."""
+        counted = self._context.counted(queries, direction)
+        made = []
+        for place in self._places:
+            method = self._context.methods[place]
+            given = checked(method, queries, direction, counted.shape[1])
+            made.append(Part(method.name, given, self._share(given, counted, direction, place)))
+        return made
+
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]; methods and features of weight 0 are not computed."""
-        context, weights = self._context, self._weights[direction].reshape(-1, FEATURES)
-        counted = context.counted(queries, direction)
+        counted = self._context.counted(queries, direction)
         out = np.zeros(counted.shape, np.float32)
-        for place, (method, (by_gap, by_order)) in enumerate(zip(context.methods, weights, strict=True)):
-            if not by_gap and not by_order:
-                continue
-            scores = checked(method, queries, direction, counted.shape[1])
-            if by_gap:
-                out += np.float32(by_gap) * gap(scores, counted, context.deviation[direction][place])
-            if by_order:
-                out += np.float32(by_order) * order(scores, counted)
+        for place in np.flatnonzero(self._weights[direction].reshape(-1, FEATURES).any(axis=1)).tolist():
+            given = checked(self._context.methods[place], queries, direction, counted.shape[1])
+            out += self._share(given, counted, direction, place)
+        return out
+
+    def _share(self, given: Floats, counted: Bools, direction: Direction, place: int) -> Floats:
+        """What the method at ``place`` adds: float32 [queries, candidates]."""
+        by_gap, by_order = self._weights[direction][FEATURES * place : FEATURES * (place + 1)]
+        out = np.zeros(counted.shape, np.float32)
+        if by_gap:
+            out += np.float32(by_gap) * self._context.gap(given, counted, direction, place)
+        if by_order:
+            out += np.float32(by_order) * self._context.order(given, counted)
         return out

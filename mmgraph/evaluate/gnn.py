@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mmgraph.errors import MMGraphError
-from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.evaluate.contract import Direction, LinkMethod, Part
 from mmgraph.types import Floats, Ints
 
 GNN = "gnn"
@@ -27,6 +27,27 @@ class EmbeddingLinks(LinkMethod):
         """float32 [len(queries), candidates]."""
         asked, answers = (self._source, self._target) if direction == "target" else (self._target, self._source)
         return np.asarray(asked[queries] @ answers.T, dtype=np.float32)
+
+
+class Named(LinkMethod):
+    """Another method under another name; its pieces keep theirs."""
+
+    def __init__(self, name: str, method: LinkMethod) -> None:
+        self.name = name
+        self._method = method
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """See LinkMethod."""
+        return self._method.pieces
+
+    def parts(self, queries: Ints, direction: Direction) -> list[Part]:
+        """See LinkMethod."""
+        return self._method.parts(queries, direction)
+
+    def scores(self, queries: Ints, direction: Direction) -> Floats:
+        """float32 [len(queries), candidates]."""
+        return self._method.scores(queries, direction)
 
 
 class ScorerLinks(LinkMethod):

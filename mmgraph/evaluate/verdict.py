@@ -1,7 +1,7 @@
 """What ours adds over the hardest baseline, in one plain sentence, also when that is nothing."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -64,6 +64,11 @@ def verdict(
     low, high = interval(ours.drawn - best.drawn, level) if len(ours.drawn) else (None, None)
     text = f"{start} against {best.value:.3f} for {name}: {_judged(difference, low, high)}{gnn}"
     return Verdict(task, target, metric, ours.value, name, best.value, difference, low, high, n, text)
+
+
+def with_carrier(one: Verdict, carried: str) -> Verdict:
+    """The same verdict, whose sentence ends with what carries the answer."""
+    return replace(one, text=f"{one.text}; {carried}")
 
 
 def _with_interval(one: Compared, level: float) -> str:

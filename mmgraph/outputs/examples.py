@@ -12,16 +12,31 @@ from mmgraph.catalogue.contract import Catalogue
 from mmgraph.outputs.reading import read_table
 
 TARGETS = 5  # of each source
+EVIDENCE = "evidence."
+
+
+@dataclass(frozen=True)
+class Speaks:
+    """What a piece adds to a score: its ``share``, ``start`` and ``width`` of its place in a bar, 0 to 1, of all that speak for it."""
+
+    piece: str
+    share: float
+    start: float
+    width: float
 
 
 @dataclass(frozen=True)
 class Guess:
-    """One predicted target. truth: ``held out`` (a real link that training never saw) or ``unknown``."""
+    """One predicted target. truth: ``held out`` (a real link that training never saw) or ``unknown``.
+
+    speaks: what speaks for it, the most first; empty where a single method was handed out.
+    """
 
     target: str
     rank: int
     probability: float
     truth: str
+    speaks: tuple[Speaks, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,12 +114,37 @@ def _example(source: str, rows: list[dict[str, Any]], truths: Sequence[str]) -> 
     true = set(truths)
     shown = [row for row in rows if not row["known"] or row["target"] in true][:TARGETS]
     guesses = tuple(
-        Guess(row["target"], row["rank"], row["probability"], "held out" if row["target"] in true else "unknown")
+        Guess(
+            row["target"], row["rank"], row["probability"], "held out" if row["target"] in true else "unknown", speaking(row)
+        )
         for row in shown
     )
     seen = {guess.target for guess in guesses}
     ranks = {row["target"]: int(row["rank"]) for row in rows}
     return LinkExample(source, guesses, tuple((target, ranks.get(target)) for target in truths if target not in seen))
+
+
+def speaking(row: Mapping[str, Any]) -> tuple[Speaks, ...]:
+    """The columns ``evidence.<piece>`` of one row, the largest first. What speaks against it, below 0, has no width.
+
+    >>> [(one.piece, one.share, one.width) for one in speaking({"evidence.a": 1.0, "evidence.b": 3.0, "evidence.c": None})]
+    [('b', 3.0, 0.75), ('a', 1.0, 0.25)]
+    """
+    shares = {
+        name.removeprefix(EVIDENCE): float(value)
+        for name, value in row.items()
+        if name.startswith(EVIDENCE) and value is not None
+    }
+    if len(shares) < 2:
+        return ()
+    ordered = sorted(shares, key=lambda piece: -shares[piece])
+    total = sum(max(share, 0.0) for share in shares.values()) or 1.0
+    found, start = list[Speaks](), 0.0
+    for piece in ordered:
+        width = max(shares[piece], 0.0) / total
+        found.append(Speaks(piece, shares[piece], start, width))
+        start += width
+    return tuple(found)
 
 
 def label_examples(folder: Path, catalogue: Catalogue, count: int) -> list[LabelExamples]:

@@ -14,7 +14,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.evaluate.contract import LinkQuestion
 from mmgraph.evaluate.prepared import Prepared
 from mmgraph.outputs.approximate import Near, index_of
-from mmgraph.outputs.predictions import LINKS, LinkPrediction, Top, link_table, top_links
+from mmgraph.outputs.predictions import LinkPrediction, Top, link_table, schema, top_links
 from mmgraph.outputs.streamed import Format, streamed
 from mmgraph.outputs.tiles import tiled_links
 from mmgraph.progress import Bar
@@ -80,10 +80,10 @@ def write_predictions(one: LinkPrediction, asked: Asked, folder: Path) -> Predic
     if path.suffix != f".{asked.format}":
         raise SettingsError("--to must end as its format", given=path, todo=f"name it {path.stem}.{asked.format}")
     near = index_of(one.question, one.method, asked.top_k, asked.recall) if asked.approximate else None
-    rows = abstained = 0
-    with streamed(path.parent, path.stem, LINKS, (asked.format,)) as write, Bar("predict links", len(sources)) as bar:
+    rows, abstained, columns = 0, 0, schema([one])
+    with streamed(path.parent, path.stem, columns, (asked.format,)) as write, Bar("predict links", len(sources)) as bar:
         for done, top in _blocks(one, asked, sources, near):
-            table = chosen(link_table(one, top), asked)
+            table = chosen(link_table(one, top, columns), asked)
             write(table)
             rows, abstained = rows + len(table), abstained + (pyarrow.compute.sum(table["abstain"]).as_py() or 0)
             bar.advance(done)

@@ -1,7 +1,7 @@
 """predictions/links: for every source its most likely targets."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mmgraph.errors import RunError
-from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import LinkMethod, LinkQuestion, Part
 from mmgraph.evaluate.ranking import Known
 from mmgraph.outputs.streamed import streamed
 from mmgraph.progress import Bar
@@ -30,6 +30,7 @@ LINKS = pa.schema(_LINKS)
 _HELD_OUT: dict[str, Any] = {name: pa.string() for name in ("source", "relation", "target", "split")}
 HELD_OUT = pa.schema(_HELD_OUT)
 CELLS = 4_000_000  # scores held at once: 16 MB, and a few masks of the same shape
+PIECE_CELLS = 4 * CELLS  # of all pieces of a combination together, two numbers a score
 ROWS = 4096
 
 
@@ -54,13 +55,24 @@ class LinkPrediction:
 
 @dataclass(frozen=True)
 class Top:
-    """One row a predicted link: positions ``source`` and ``target``, ``score``, ``rank`` from 1, ``known``; arrays [n]."""
+    """One row a predicted link: positions ``source`` and ``target``, ``score``, ``rank`` from 1, ``known``; arrays [n].
+
+    parts: of each piece of a combination what it gives these pairs; none for a single method, whose score is all there is.
+    """
 
     source: Ints
     target: Ints
     score: Floats
     rank: Ints
     known: Bools
+    parts: tuple[Part, ...] = field(default=())
+
+
+def schema(predictions: Sequence[LinkPrediction]) -> pa.Schema:
+    """LINKS, and for every piece of what is handed out about any relation ``score.<piece>`` and ``evidence.<piece>``."""
+    pieces = dict.fromkeys(piece for one in predictions for piece in one.method.pieces)
+    more = [pa.field(f"{what}.{piece}", pa.float32()) for piece in pieces for what in ("score", "evidence")]
+    return pa.schema([*LINKS, *more])
 
 
 def write_links(predictions: Sequence[LinkPrediction], folder: Path, settings: OutputSettings) -> None:
@@ -70,20 +82,21 @@ def write_links(predictions: Sequence[LinkPrediction], folder: Path, settings: O
     left), ranked from 1. Known links stand among them, marked ``known``, with the rank that they would have if they alone were added
     to the unknown ones (the filtered rank of the evaluation), as far as it is at most ``top_k``; a known link and the unknown one that
     it pushes down share a rank. The item itself is no target of a relation within one kind. Equal scores keep the order of the items.
+    Columns say what speaks for each pair: see ``schema``; those of pieces that have no part in a relation's answer are null.
     ``held_out`` lists the valid and test links, so that a reader can tell a link that was found from one that was seen.
 
     Raises RunError where the disk is full, or where a method gives scores that are not finite.
     """
-    total = sum(one.question.count("source") for one in predictions)
+    total, columns = sum(one.question.count("source") for one in predictions), schema(predictions)
     with (
         streamed(folder, "held_out", HELD_OUT, settings.formats) as write_held_out,
-        streamed(folder, "links", LINKS, settings.formats) as write,
+        streamed(folder, "links", columns, settings.formats) as write,
         Bar("predict links", total) as bar,
     ):
         for one in predictions:
             write_held_out(_held_out(one.question))
             for rows, top in top_links(one.question, one.method, settings.top_k):
-                write(link_table(one, top))
+                write(link_table(one, top, columns))
                 bar.advance(rows)
 
 
@@ -94,13 +107,31 @@ def top_links(
     ``sources``, rank, known first.
     """
     asked = np.arange(question.count("source"), dtype=np.int64) if sources is None else sources
-    known = KnownTargets(question)
-    rows = max(1, min(ROWS, CELLS // max(question.count("target"), 1)))
+    known, several = KnownTargets(question), len(method.pieces) > 1
+    cells = PIECE_CELLS // (2 * len(method.pieces)) if several else CELLS
+    rows = max(1, min(ROWS, cells // max(question.count("target"), 1)))
     for start in range(0, len(asked), rows):
         queries = asked[start : start + rows]
-        scores = np.array(method.scores(queries, "target"), dtype=np.float32)  # a copy: it is masked below
+        parts = method.parts(queries, "target") if several else []
+        scores = sum_of(parts) if several else np.array(method.scores(queries, "target"), dtype=np.float32)  # masked below
         finite(scores, method, question)
-        yield len(queries), _top(scores, queries, known, top_k)
+        top = _top(scores, queries, known, top_k)
+        yield len(queries), replace(top, parts=_at(parts, queries, top))
+
+
+def sum_of(parts: Sequence[Part]) -> Floats:
+    """The scores of which the parts are, float32 [queries, candidates]; added in their order, as a combination adds them."""
+    total = np.zeros(parts[0].share.shape, np.float32)
+    for part in parts:
+        total += part.share
+    return total
+
+
+def _at(parts: Sequence[Part], queries: Ints, top: Top) -> tuple[Part, ...]:
+    """The parts [queries, targets] at the pairs of ``top``: [n]."""
+    order = np.argsort(queries, kind="stable")
+    row = order[np.searchsorted(queries, top.source, sorter=order)]
+    return tuple(replace(one, given=one.given[row, top.target], share=one.share[row, top.target]) for one in parts)
 
 
 def finite(scores: Floats, method: LinkMethod, question: LinkQuestion) -> None:
@@ -181,8 +212,8 @@ def _rank_among(row: Ints, target: Ints, own: Floats, best: tuple[Ints, Ints, Fl
     return rank[len(best[0]) :] - earlier_rows + 1
 
 
-def link_table(one: LinkPrediction, top: Top) -> pa.Table:
-    """Rows of the table LINKS."""
+def link_table(one: LinkPrediction, top: Top, columns_of: pa.Schema) -> pa.Table:
+    """Rows of a table of ``schema``."""
     graph, relation = one.question.graph, one.question.relation
     probability = np.asarray(one.probability(top.score), dtype=np.float32)
     columns: list[Any] = [
@@ -195,7 +226,19 @@ def link_table(one: LinkPrediction, top: Top) -> pa.Table:
         pa.array(top.known, pa.bool_()),
         pa.array(one.abstain(top.source, probability), pa.bool_()),
     ]
-    return pa.Table.from_arrays(columns, schema=LINKS)
+    told = {f"{what}.{part.piece}": values for part in _parts(one, top) for what, values in _columns(part)}
+    for name in columns_of.names[len(columns) :]:
+        values = told.get(name)
+        columns.append(pa.nulls(len(top.source), pa.float32()) if values is None else pa.array(values, pa.float32()))
+    return pa.Table.from_arrays(columns, schema=columns_of)
+
+
+def _parts(one: LinkPrediction, top: Top) -> tuple[Part, ...]:
+    return top.parts or tuple(Part(piece, top.score, top.score) for piece in one.method.pieces[:1])
+
+
+def _columns(part: Part) -> tuple[tuple[str, Floats], ...]:
+    return ("score", np.asarray(part.given, np.float32)), ("evidence", np.asarray(part.share, np.float32))
 
 
 def _held_out(question: LinkQuestion) -> pa.Table:

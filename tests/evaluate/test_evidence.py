@@ -81,6 +81,110 @@ def test_what_is_worse_on_validation_is_never_handed_out(seed):
         assert report.chosen == best.name
 
 
+def values_of(report):
+    return {piece.name: piece.value for piece in report.pieces}
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 100_000), strength=st.sampled_from([0.0, 0.5, 2.0]), same=st.booleans())
+def test_what_is_handed_out_is_never_worse_on_validation_than_any_method_alone(seed, strength, same):
+    """Links and methods at random, of which some know a little."""
+    question = random_question(seed, same, sources=20, targets=20, links=120)
+    generator = np.random.default_rng(seed)
+    truth = strength * truth_matrix(question)
+    methods = [Given(generator.normal(size=truth.shape) + generator.random() * truth, name) for name in ("gnn", "a", "b")]
+    handed, report = combine_links(question, methods, EvaluateSettings(block=7), seed=seed)
+    assert report.value >= max(values_of(report).values())
+    assert handed.name == "mmgraph"
+    valid, known = question.split.valid, np.concatenate((question.split.train, question.split.valid))
+    for method in methods:
+        slow = np.mean([1 / ranks(method, question, valid, d, known=known).rank for d in DIRECTIONS])
+        assert values_of(report)[method.name] == pytest.approx(slow)
+        assert report.value >= slow - 1e-12
+
+
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 100_000), right=st.sampled_from([0.3, 0.6, 0.9]))
+def test_labels_handed_out_are_never_worse_on_validation_than_any_method_alone(seed, right):
+    question = label_question(seed, items=150, valid=60)
+    generator, truth = np.random.default_rng(seed), question.split.labels.values
+    pieces = {name: soft(truth, 3, 0.7, generator, right * generator.random()) for name in ("gnn", "a", "b")}
+    _, report = combine_labels(question, pieces, seed=seed)
+    assert report.value >= max(accuracy(p, question, question.split.valid) for p in pieces.values()) - 1e-12
+
+
+def slow_without(question, methods, left_out, seed):
+    """Fit and rank the other methods alone, fold by fold, with the same sample of candidates."""
+    valid = evidence.used_of_validation(question, seed)
+    fold = evidence._folds(question.units(valid), seed)
+    samples, context = evidence._samples(question, methods, valid, seed)
+    kept = [i for i in range(2 * len(methods)) if i // 2 != left_out]
+    places = [i for i in range(len(methods)) if i != left_out]
+    smaller = dataclasses.replace(
+        context,
+        methods=[methods[i] for i in places],
+        deviation={d: one[places] for d, one in context.deviation.items()},
+    )
+    reciprocal, known = np.zeros(len(valid)), np.concatenate((question.split.train, question.split.valid))
+    for number in range(evidence.FOLDS):
+        held = fold == number
+        others = {}
+        for d, one in samples.items():
+            part = one.of_edges(valid[~held])
+            others[d] = dataclasses.replace(part, x=np.ascontiguousarray(part.x[:, :, kept]))
+        weights = dict.fromkeys(others, fusion.fit(list(others.values())))
+        method = fusion.Combined(smaller, weights)
+        reciprocal[held] = np.mean([1 / ranks(method, question, valid[held], d, known=known).rank for d in DIRECTIONS], axis=0)
+    return reciprocal.mean()
+
+
+def test_what_each_piece_is_worth_the_slow_way():
+    question, pieces = made()
+    methods = list(pieces.values())
+    _, report = combine_links(question, methods, SETTINGS, seed=7)
+    for place, piece in enumerate(report.pieces):
+        wanted = slow_without(question, methods, place, 7) if any(piece.weights.values()) else report.combination
+        assert piece.without == pytest.approx(wanted, abs=2e-3)
+    drops = {piece.name: report.combination - piece.without for piece in report.pieces}
+    assert drops["gnn"] > 0.1 and drops["second"] > 0.1 > abs(drops["noise"])
+    assert report.carrier.name == max(drops, key=drops.__getitem__)
+    assert report.carried.startswith(f"carried by {report.carrier.name}: of the combination's mrr on validation, 0.")
+    assert f"{report.carrier.without:.3f} is left without it" in report.carried
+
+
+def test_what_each_piece_is_worth_on_a_sample_of_many_links(monkeypatch):
+    question, pieces = made(links=600)
+    whole = combine_links(question, list(pieces.values()), SETTINGS, seed=7)[1]
+    monkeypatch.setattr(evidence, "MOST_ABLATED", 100)
+    part = combine_links(question, list(pieces.values()), SETTINGS, seed=7)[1]
+    assert part.combination == whole.combination
+    for one, other in zip(part.pieces, whole.pieces, strict=True):
+        assert one.without == pytest.approx(other.without, abs=0.06)
+    assert part.pieces[0].without != whole.pieces[0].without
+
+
+def test_what_carries_a_single_method_is_itself():
+    question, pieces = made()
+    _, report = combine_links(question, [pieces["gnn"]], SETTINGS, seed=7)
+    assert (report.carrier, report.carried) == (None, "validation chose gnn alone")
+    none = dataclasses.replace(question, split=dataclasses.replace(question.split, valid=np.zeros(0, np.int64)))
+    _, report = combine_links(none, list(pieces.values()), SETTINGS, seed=7)
+    assert report.carried == "nothing to choose on, so it is gnn alone"
+    assert all(piece.without is None for piece in report.pieces)
+
+
+def test_labels_say_what_each_piece_is_worth():
+    question = label_question(0, items=900, classes=4, valid=300)
+    generator, truth = np.random.default_rng(0), question.split.labels.values
+    pieces = {name: soft(truth, 4, 0.7, generator, right) for name, right in (("gnn", 0.4), ("a", 0.7), ("b", 0.5))}
+    _, report = combine_labels(question, pieces, seed=7)
+    assert report.chosen == COMBINATION
+    for piece in report.pieces:
+        others = {name: p for name, p in pieces.items() if name != piece.name}
+        assert piece.without == combine_labels(question, others, seed=7)[1].combination
+    assert report.carrier.name == "a"
+
+
 def test_test_links_change_nothing():
     question, pieces = made()
     edges = question.split.edges
@@ -175,6 +279,13 @@ def test_combined_scores_are_the_weighted_features():
     queries = np.array([4, 9])
     x = context.features(queries, "target")
     np.testing.assert_allclose(combined.scores(queries, "target"), x @ weights["target"], rtol=1e-5, atol=1e-5)
+    assert combined.pieces == ("gnn", "second")
+    parts = combined.parts(queries, "target")
+    for place, part in enumerate(parts):
+        np.testing.assert_array_equal(part.given, list(pieces.values())[place].matrix[queries])
+        share = x[:, :, 2 * place : 2 * place + 2] @ weights["target"][2 * place : 2 * place + 2]
+        np.testing.assert_allclose(part.share, share, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(sum(part.share for part in parts), combined.scores(queries, "target"))
 
 
 def test_visible_links_do_not_count_in_features():

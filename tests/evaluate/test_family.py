@@ -11,7 +11,7 @@ from mmgraph.evaluate.calibrate import calibrate
 from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import evaluate_links
 from mmgraph.evaluate.evidence import combine_links
-from mmgraph.evaluate.family import FamilyQuestion, Gathered, gathered, of_relation
+from mmgraph.evaluate.family import FamilyQuestion, Gathered, OfRelation, gathered
 from mmgraph.evaluate.ranking import DIRECTIONS, ranks
 from mmgraph.graph.contract import Edges
 from mmgraph.settings import EvaluateSettings
@@ -75,15 +75,15 @@ def test_a_relation_gets_its_own_answers_back():
     (method,) = gathered(FAMILY, METHODS)
     queries = np.array([3, 29, 0])
     for relation in RELATIONS:
-        mine = of_relation(method, FAMILY, relation)
+        mine = OfRelation(method, FAMILY, relation)
         for direction in DIRECTIONS:
             np.testing.assert_array_equal(mine.scores(queries, direction), METHODS[relation][0].scores(queries, direction))
 
 
 def test_a_relation_without_the_method_scores_nothing():
     method = Gathered("x", FAMILY, {NEXT: METHODS[NEXT][0]})
-    assert not of_relation(method, FAMILY, DOUBLE).scores(np.array([1, 2]), "source").any()
-    assert of_relation(method, FAMILY, NEXT).scores(np.array([1, 2]), "source").any()
+    assert not OfRelation(method, FAMILY, DOUBLE).scores(np.array([1, 2]), "source").any()
+    assert OfRelation(method, FAMILY, NEXT).scores(np.array([1, 2]), "source").any()
 
 
 def test_rows_cover_both_directions_and_the_choice_is_made_once():

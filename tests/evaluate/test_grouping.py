@@ -71,10 +71,10 @@ def test_groups_of_facts():
     ends = zip(asked.source, asked.target, asked.to_target, strict=True)
     assert got == [slow_groups(question, *one) for one in ends]
     assert {one[3] for one in got} > {"warm"}
-    of_relation = ByRelation().groups(asked).tolist()
+    OfRelation = ByRelation().groups(asked).tolist()
     number = question.number_of(question.split.test)
-    assert of_relation == [(NEXT, DOUBLE)[i].name for i in number]
-    assert set(of_relation) == {"next", "double"}
+    assert OfRelation == [(NEXT, DOUBLE)[i].name for i in number]
+    assert set(OfRelation) == {"next", "double"}
     assert set(ByRelation().groups(Asked.of(random_question(), np.arange(4)))) == {""}
 
 

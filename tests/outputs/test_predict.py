@@ -82,7 +82,7 @@ def test_vectors_give_the_same_as_scores_and_an_index_says_its_recall(tmp_path):
     rng = np.random.default_rng(2)
     sources, targets = rng.normal(size=(20, 3)).astype(np.float32), rng.normal(size=(9, 3)).astype(np.float32)
     by_vectors, by_scores = (
-        LinkPrediction(QUESTION, method, half) for method in (prepared(sources, targets), Given(sources @ targets.T))
+        LinkPrediction(QUESTION, method, half) for method in (prepared(sources, targets), Given(sources @ targets.T, "gnn"))
     )
     tables = [
         pd.read_parquet(write_predictions(one, Asked(top_k=3, approximate=near), tmp_path).path)

@@ -52,7 +52,8 @@ def test_nothing_or_one(tmp_path, sources, targets):
     matrix = np.zeros((sources, targets), dtype=np.float32)
     write_links([LinkPrediction(question, Given(matrix), half)], tmp_path, OutputSettings())
     table = pd.read_parquet(tmp_path / "links.parquet")
-    assert list(table) == ["source", "relation", "target", "score", "probability", "rank", "known", "abstain"]
+    columns = ["source", "relation", "target", "score", "probability", "rank", "known", "abstain"]
+    assert list(table) == [*columns, "score.mmgraph", "evidence.mmgraph"]
     assert len(table) == sources * targets
 
 
