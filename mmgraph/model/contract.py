@@ -4,7 +4,8 @@ What the pipeline supplies is positional in ``__init__``; what the YAML may set 
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from mmgraph.errors import SettingsError
 from mmgraph.sample.batch import Batch, Block, LogQ
 
+Metric = Literal["inner", "distance"]
 LogQOf = Literal["none", "negatives", "all"]
 Embeddings = Mapping[str, Tensor]  # kind -> [items, width]
 
@@ -31,13 +33,29 @@ class Layer(nn.Module, abc.ABC):
         """Kind -> [sources, width] to kind -> [targets, width]; no norm, activation or dropout: the network adds these."""
 
 
+@dataclass(frozen=True)
+class Asking:
+    """A head's questions and answers as vectors, of some epoch: ``ask`` prepares (item, relation), both int64 [n], as [n, wide];
+    ``answers`` [items, wide] are prepared. metric: the best answer is that of the largest ``inner`` product or smallest ``distance``.
+    """
+
+    ask: Callable[[Tensor, Tensor], Tensor]
+    answers: Tensor
+    metric: Metric
+
+
 class Scorer(nn.Module):
     """Source vector, relation, target vector -> score; built as ``Scorer(width, relations, **settings)``.
 
     ``source`` and ``target`` prepare the two sides once; ``pairs`` and ``matrix`` compare what they give. ``relation`` numbers the
     relation of each row; it is left out where there is one. A prepared target does not depend on the relation, so that
     every item can be compared with a block of questions about different relations in one product.
+
+    metric: how what is prepared is compared, so that an index can find the best; None where no index can. A scorer with a ``matrix`` of
+    its own has none unless it says so.
     """
+
+    metric: ClassVar[Metric | None] = "inner"
 
     def source(self, rows: Float[Tensor, "n width"], relation: Int[Tensor, "n"] | None = None) -> Float[Tensor, "n wide"]:
         """Prepare vectors of sources, each with its relation."""
@@ -117,6 +135,18 @@ class Head(nn.Module, abc.ABC):
     @abc.abstractmethod
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """Figures on the validation split, higher is better, from embeddings of all items; none without validation data."""
+
+    def asking(self, embeddings: Embeddings, side: str) -> Asking | None:
+        """What is asked from the ``target`` or ``source`` side of links, as vectors on the CPU that later training does not change.
+
+        embeddings: of all items, on the CPU. None where a head answers no links, or an index cannot find its answers.
+        """
+        return None
+
+
+def searched_by(scorer: type[Scorer]) -> Metric | None:
+    """By which measure of prepared vectors an index finds the best answers; None: it cannot."""
+    return scorer.metric if scorer.matrix is Scorer.matrix or "metric" in vars(scorer) else None
 
 
 def named(thing: object) -> str:

@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
+from mmgraph.model.mining import Mining
+from mmgraph.model.module import GraphModule
 from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.sample.chains import chained
 from mmgraph.sample.clock import Clock
@@ -68,12 +70,19 @@ class GraphData(lightning.LightningDataModule):
                 )
             self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed, clock=clock, chains=chains)
         self.whole = whole_batch(graph, settings.layers, chains)
+        self.mining = Mining(links, triples)
+        if self.mining.active and isinstance(self.batches, NeighbourBatches) and batch.workers:
+            todo = "set it to 0, or take other negatives"
+            wrong = "model.batches.workers: mined negatives are found by the process that trains"
+            raise SettingsError(wrong, given=batch.workers, todo=todo)
         self._moved: tuple[Inputs, Inputs] | None = None
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Asked for anew each epoch (``reload_dataloaders_every_n_epochs=1``)."""
         if self.trainer is not None:
             self.batches.epoch = self.trainer.current_epoch
+            if self.mining.active and isinstance(self.trainer.lightning_module, GraphModule):
+                self.mining.refresh(self.trainer.lightning_module, self.whole, self.trainer.current_epoch)
         workers = self._settings.batches.workers if isinstance(self.batches, NeighbourBatches) else 0
         return DataLoader(self.batches, batch_size=None, num_workers=workers)
 

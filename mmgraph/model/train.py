@@ -67,7 +67,7 @@ def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder:
     with warnings.catch_warnings():
         _quiet()
         curves = Curves()
-        made = _trainer(trainer, folder, settings, [curves, *_savers(module.all_heads, folder)])
+        made = _trainer(trainer, folder, settings, [curves, data.mining, *_savers(module.all_heads, folder)])
         last = folder / "last.ckpt"
         if last.exists():
             log.info("training goes on from %s", last)

@@ -9,7 +9,7 @@ import abc
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -53,10 +53,12 @@ class NegativeSampler(abc.ABC):
     """Chooses candidates that a batch of links is compared with. One file in ``model/negatives/`` with one class.
 
     ``others`` is all that a sampler has to say. One that wants the train links is ``told`` them; one that wants the whole questions says
-    ``candidates``. states_log_q: it can say how likely an item is drawn, which losses with ``log_q`` need.
+    ``candidates``. states_log_q: it can say how likely an item is drawn, which losses with ``log_q`` need. mined: what it is ``told``
+    becomes a ``MinedSampler``.
     """
 
     states_log_q: ClassVar[bool] = False
+    mined: ClassVar[bool] = False
 
     @abc.abstractmethod
     def others(self, positives: Ints, num_items: int, rng: np.random.Generator) -> Ints:
@@ -77,6 +79,23 @@ class NegativeSampler(abc.ABC):
     def log_q(self, items: Ints, asked: Questions, num_items: int) -> Floats | None:
         """Natural logarithm of how likely each item is among the candidates of such a batch: float32 [items]; None: not stated."""
         return None
+
+
+class Near(Protocol):
+    """What finds the most probable answers by the embeddings of some epoch."""
+
+    def search(self, item: Ints, relation: Ints, most: int) -> Ints:
+        """The most probable answers to (item, relation, ?) [n], the best first: int64 [n, most], -1 where there are no more."""
+
+
+class MinedSampler(NegativeSampler):
+    """A sampler that looks into the embeddings. near: of the last epoch that was looked at, set in training; None before.
+
+    every: epochs between two looks, the first after as many.
+    """
+
+    every: int
+    near: Near | None = None
 
 
 class KnownPairs:

@@ -1,5 +1,6 @@
 """Heads of the tasks: parameters, loss on a batch, figure on validation data."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Embeddings, Head, LinkLoss, Regulariser, Scorer
+from mmgraph.model.contract import Asking, Embeddings, Head, LinkLoss, Regulariser, Scorer, searched_by
 from mmgraph.sample.batch import Batch
 from mmgraph.sample.negatives import KnownPairs, NegativeSampler
 from mmgraph.settings import ComponentLike, normal
@@ -30,8 +31,10 @@ class Compare:
     regulariser: Regulariser | None = None
 
 
-def sampler_for(negatives: ComponentLike, loss: ComponentLike) -> NegativeSampler:
-    """The negative sampler of this name; raises SettingsError where the loss wants to know what the sampler cannot say."""
+def sampler_for(negatives: ComponentLike, loss: ComponentLike, scorer: ComponentLike) -> NegativeSampler:
+    """The negative sampler of this name; raises SettingsError where the loss wants to know what the sampler cannot say, or the sampler
+    searches by what the scorer does not compare.
+    """
     sampler: NegativeSampler = registry.create("negative sampler", negatives)
     made: LinkLoss = registry.create("loss", loss)
     if made.log_q != "none" and not sampler.states_log_q:
@@ -40,6 +43,12 @@ def sampler_for(negatives: ComponentLike, loss: ComponentLike) -> NegativeSample
         wrong = "the negative sampler cannot say how likely it draws an item, which the loss asks with log_q"
         todo = f"set log_q: none, or take one of: {stating}"
         raise SettingsError(wrong, given=normal(negatives).class_path, todo=todo)
+    scores = registry.find("scorer", normal(scorer).class_path)
+    if sampler.mined and searched_by(scores.load()) is None:
+        todo = "take another scorer (dot, cosine, complex ...) or other negatives"
+        raise SettingsError(
+            "no index finds the best answers of this scorer, which these negatives need", given=scores.name, todo=todo
+        )
     return sampler
 
 
@@ -87,6 +96,16 @@ class LinkHead(Head):
             source, target = (end[start : start + _BLOCK] for end in self._valid)
             ranks += self._ranks(sources, targets, source, target)
         return {"mrr": float(torch.cat(ranks).reciprocal().mean())}
+
+    @torch.no_grad()
+    def asking(self, embeddings: Embeddings, side: str) -> Asking | None:
+        """See Head."""
+        metric = searched_by(type(self.scorer))
+        scorer = copy.deepcopy(self.scorer).cpu()
+        sources = scorer.source(embeddings[self.relation.source])
+        targets = scorer.target(embeddings[self.relation.target])
+        items, answers = (sources, targets) if side == "target" else (targets, sources)
+        return None if metric is None else Asking(lambda item, _: items[item], answers, metric)
 
     def _ranks(self, sources: Tensor, targets: Tensor, source: Tensor, target: Tensor) -> list[Tensor]:
         same = self.relation.source == self.relation.target

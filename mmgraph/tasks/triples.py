@@ -1,12 +1,14 @@
 """The head of a knowledge graph: one scorer for all its relations, asked from both sides."""
 
+import copy
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.model.contract import Embeddings, Head
+from mmgraph.model.contract import Asking, Embeddings, Head, Scorer, searched_by
 from mmgraph.sample.batch import Batch
 from mmgraph.sample.triples import KnownAnswers, Triples
 from mmgraph.tasks.heads import Compare, mean_ranks
@@ -60,13 +62,25 @@ class TripleHead(Head):
 
     def question(self, items: Float[Tensor, "n width"], relation: Tensor) -> Float[Tensor, "n wide"]:
         """Prepared questions, to be compared with prepared targets."""
+        return self._prepared(self.scorer, items, relation)
+
+    @torch.no_grad()
+    def asking(self, embeddings: Embeddings, side: str) -> Asking | None:
+        """See Head: both sides are one."""
+        metric, rows = searched_by(type(self.scorer)), embeddings[self.kind]
+        scorer = copy.deepcopy(self.scorer).cpu()
+        if metric is None:
+            return None
+        return Asking(lambda item, relation: self._prepared(scorer, rows[item], relation), scorer.target(rows), metric)
+
+    def _prepared(self, scorer: Scorer, items: Tensor, relation: Tensor) -> Tensor:
         if self.reciprocal:
-            return self.scorer.source(items, relation)
+            return scorer.source(items, relation)
         turned = relation >= len(self.relations)
         own = relation % len(self.relations)
         if not turned.any():
-            return self.scorer.source(items, own)
-        return torch.where(turned[:, None], self.scorer.inverse(items, own), self.scorer.source(items, own))
+            return scorer.source(items, own)
+        return torch.where(turned[:, None], scorer.inverse(items, own), scorer.source(items, own))
 
     @torch.no_grad()
     def scores(self, embeddings: Embeddings, item: Ints, relation: Ints) -> Float[Tensor, "n items"]:

@@ -1,10 +1,12 @@
 """A relation as a rotation of complex numbers."""
 
+from typing import ClassVar
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mmgraph.model.contract import Scorer, of_relation
+from mmgraph.model.contract import Metric, Scorer, of_relation
 from mmgraph.model.scorers.complex import conjugate, even, modulus, product
 
 _CELLS = 1 << 22  # differences held at once
@@ -15,6 +17,8 @@ class RotatE(Scorer):
 
     The first half of a vector is its real part, the second its imaginary part, so the width must be even.
     """
+
+    metric: ClassVar[Metric | None] = "distance"
 
     def __init__(self, width: int, relations: int = 1, *, margin: float = 9.0) -> None:
         super().__init__()

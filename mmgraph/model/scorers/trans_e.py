@@ -1,12 +1,12 @@
 """A relation as a shift."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mmgraph.model.contract import Scorer, of_relation
+from mmgraph.model.contract import Metric, Scorer, of_relation
 
 
 class TransE(Scorer):
@@ -14,6 +14,8 @@ class TransE(Scorer):
 
     norm: of the distance, 1 or 2; margin: added, so that probable links score above 0 (Sun et al. 2019, arXiv 1902.10197, equation 5).
     """
+
+    metric: ClassVar[Metric | None] = "distance"
 
     def __init__(self, width: int, relations: int = 1, *, norm: Literal[1, 2] = 1, margin: float = 9.0) -> None:
         super().__init__()

@@ -77,7 +77,7 @@ class Facts(Task):
         """See Task."""
         relations = tuple(self.relations(split.visible))
         train = _joined([split.visible.edges[relation] for relation in relations])
-        negatives, items = sampler_for(self.negatives, self.loss), split.visible.count(self.kind)
+        negatives, items = sampler_for(self.negatives, self.loss, self.scorer), split.visible.count(self.kind)
         return [AskedTriples(self.target, self.kind, relations, train, items, negatives, self.filtered)]
 
 

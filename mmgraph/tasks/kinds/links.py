@@ -40,6 +40,6 @@ class Links(Task):
         """See Task."""
         relation = Relation.parse(self.relation)
         train = split.visible.edges[relation]
-        negatives = sampler_for(self.negatives, self.loss)
+        negatives = sampler_for(self.negatives, self.loss, self.scorer)
         counts = split.visible.count(relation.source), split.visible.count(relation.target)
         return [AskedLinks(self.relation, relation, train.source, train.target, *counts, negatives, train.time)]
