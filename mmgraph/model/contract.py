@@ -88,6 +88,14 @@ class Scorer(nn.Module):
         return source.abs(), target.abs()
 
 
+@torch.no_grad()
+def same_both_ways(scorer: Scorer, width: int) -> bool:
+    """Whether a scorer of one relation gives (a, b) and (b, a) the same score, tried on vectors drawn by a fixed chance."""
+    one, two = torch.randn(2, 8, width, generator=torch.Generator().manual_seed(0)).unbind()
+    there = scorer.pairs(scorer.source(one), scorer.target(two))
+    return torch.allclose(there, scorer.pairs(scorer.source(two), scorer.target(one)), atol=1e-5)
+
+
 class Regulariser(nn.Module, abc.ABC):
     """Factors of scored links -> one number to lower; built as ``Regulariser(**settings)``, one file in ``regularisers/``."""
 

@@ -2,12 +2,14 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from runs_made import Asked, write_csv
 
 from mmgraph.cli import main
+from mmgraph.order import Temporal
 
 
 class Nothing:
@@ -105,6 +107,14 @@ def test_one_group_is_put_in_order(run, capsys, tmp_path):
     assert len(every) == 8 * 4 * table["method"].nunique()
     alone = every[every["parent"] == "s3"].reset_index(drop=True)
     assert alone["id"].tolist() == table["id"].tolist()  # whatever else was asked
+
+
+def test_the_network_scores_a_link_and_its_reverse_differently(run):
+    seen = Temporal.of(run.run).seen()
+    every = np.arange(len(seen.answer.question.graph.ids["text"]))
+    scores = seen.methods["gnn"].scores(every, "target")
+    apart = np.abs(scores - scores.T)[~np.eye(len(every), dtype=bool)]
+    assert np.median(apart) > 0.1 * scores.std()
 
 
 def test_all_groups_with_tau_beside_the_baselines_and_those_never_trained_on(run, capsys):

@@ -9,8 +9,10 @@ import torch
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
+from mmgraph.model.contract import same_both_ways
 from mmgraph.sample.batch import LogQ
 from mmgraph.settings import Component
+from mmgraph.tasks.kinds.links import Links
 
 
 def scorer(name, width=6):
@@ -25,6 +27,14 @@ def test_all_scorers_are_looked_at():
     assert set(registry.discover("scorer")) == {"dot", "cosine", "mlp", *MULTI}
     assert registry.find("scorer", "complex").name == "ComplEx"
     assert registry.find("scorer", "rotate").name == "RotatE"
+
+
+def test_which_scorers_tell_a_relation_from_its_reverse():
+    """What follows what needs one that does: the default of Links is one."""
+    same = {name for name in registry.discover("scorer") if same_both_ways(scorer(name), 6)}
+    assert same == {"dist_mult"}
+    assert not same_both_ways(scorer(Links(relation="a/follows/a").scorer), 6)
+    assert all(same_both_ways(scorer(Component(class_path=name, init_args={"heads": False})), 6) for name in ("dot", "cosine"))
 
 
 def slow_score(made, name, h, r, t):

@@ -1,5 +1,7 @@
 """What a head reports on validation is what the slow, obvious computation gives."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from mmgraph.model.scorers.dot import Dot
 from mmgraph.settings import ModelSettings
 from mmgraph.tasks.heads import Compare, LabelHead, LinkHead
 from mmgraph.tasks.kinds.categories import Categories
+from mmgraph.tasks.kinds.links import Links
 
 GRAPH, SPLIT = made()
 
@@ -63,3 +66,12 @@ def test_a_field_that_nothing_carries():
     with pytest.raises(SplitError, match="video.category"):
         Categories(field="category", kind="video").fields(GRAPH)
     assert Categories(field="category").heads(SPLIT, ModelSettings())[0].name == "segment.category"
+
+
+def test_a_scorer_without_direction_is_named_where_the_relation_says_what_comes_next(caplog):
+    edges = dataclasses.replace(SPLIT.links[FOLLOWS].edges, temporal=True)
+    split = dataclasses.replace(SPLIT, links={FOLLOWS: dataclasses.replace(SPLIT.links[FOLLOWS], edges=edges)})
+    Links(relation=str(FOLLOWS)).heads(split, ModelSettings(width=4))
+    assert caplog.text == ""
+    Links(relation=str(FOLLOWS), scorer="dist_mult").heads(split, ModelSettings(width=4))
+    assert f"{FOLLOWS}: this scorer gives a link and its reverse one score" in caplog.text

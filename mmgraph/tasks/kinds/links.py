@@ -1,16 +1,19 @@
 """Which links of a relation are missing."""
 
+import logging
 from dataclasses import dataclass
 
 from mmgraph import registry
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Head
+from mmgraph.model.contract import Head, same_both_ways
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import Compare, LinkHead, sampler_for
 from mmgraph.types import Relation
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,9 @@ class Links(Task):
         """See Task."""
         link_split = split.links[Relation.parse(self.relation)]
         scorer = registry.create("scorer", self.scorer, settings.width)
+        if link_split.edges.temporal and len({*link_split.relation[::2]}) == 1 and same_both_ways(scorer, settings.width):
+            told = "%s: this scorer gives a link and its reverse one score, so it cannot say which of two comes first; dot can"
+            _log.warning(told, self.relation)
         regulariser = registry.create("regulariser", self.regulariser) if self.regulariser else None
         compare = Compare(scorer, registry.create("loss", self.loss), regulariser)
         return [LinkHead(self.relation, link_split, split.visible, compare, self.weight)]
