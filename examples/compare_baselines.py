@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> None:
         rows = [
             row
             for row in files.rows
-            if (row.target, row.split, row.metric) == (verdict["target"], "test", MAIN[verdict["task"]])
+            if (row.target, row.split, row.metric, row.group) == (verdict["target"], "test", MAIN[verdict["task"]], "")
         ]
         print(f"{verdict['target']}, {verdict['metric']} on the test split, with its interval")
         for row in sorted(rows, key=lambda row: -row.value):

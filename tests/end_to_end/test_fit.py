@@ -94,12 +94,15 @@ def test_what_is_printed_ends_with_the_report(finished):
 
 def test_metrics_are_a_flat_list_with_ours_the_network_and_the_baselines(finished):
     rows = finished.json("metrics.json")
-    keys = ["task", "target", "split", "method", "metric", "value", "low", "high", "n"]
+    keys = ["task", "target", "split", "method", "metric", "value", "low", "high", "n", "group", "candidates"]
     assert all(list(row) == keys for row in rows)
     for row in rows:
         assert math.isfinite(row["value"])
         assert row["low"] <= row["high"]
         assert row["n"] > 0
+    assert {row["candidates"] for row in rows if row["task"] == "links"} == {"kind", "parent", "sampled"}
+    groupings = {row["group"].partition("=")[0] for row in rows if row["target"] == "segment/follows/segment"}
+    assert groupings == {"", "answer_degree", "query_degree", "modality", "warmth"}
     methods = {
         (target, split): {row["method"] for row in rows if (row["target"], row["split"]) == (target, split)}
         for target in (*RELATIONS, "segment.category")
@@ -123,7 +126,7 @@ def test_a_verdict_and_the_evidence_for_each_question(finished):
     rows = finished.json("metrics.json")
     for one in verdicts:
         ours = {(row["method"], row["metric"]): row["value"] for row in rows
-                if (row["target"], row["split"]) == (one["target"], "test")}  # fmt: skip
+                if (row["target"], row["split"], row["group"]) == (one["target"], "test", "")}  # fmt: skip
         assert one["mmgraph"] == ours["mmgraph", one["metric"]]
         assert one["difference"] == pytest.approx(one["mmgraph"] - one["baseline_value"])
         best = max(
