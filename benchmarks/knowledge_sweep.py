@@ -23,32 +23,27 @@ GUESS = {
     "optimizer": "adagrad",
     "rate": 0.1,
     "size": 512,
-    "n3": 0.03,
+    "n3": 0.01,
     "dropout": 0.0,
-    "filtered": True,
+    "filtered": False,
     "smoothing": 0.0,
     "wider": 1.0,
 }
 FIRST = [
     {},
-    {"n3": 0.01},
-    {"filtered": False},
+    {"n3": 0.03},
+    {"n3": 0.003},
     {"n3": 0.1},
+    {"filtered": True},
     {"size": 128},
     {"optimizer": "adamw", "rate": 0.003},
-    {"filtered": False, "n3": 0.01},
-    {"dropout": 0.3, "n3": 0.01},
-    {"n3": 0.003},
-    {"size": 128, "n3": 0.01},
-    {"filtered": False, "n3": 0.1},
-    {"filtered": False, "size": 128, "n3": 0.1},
-    {"optimizer": "adamw", "rate": 0.001, "n3": 0.1},
-    {"optimizer": "adamw", "rate": 0.01, "n3": 0.01},
+    {"optimizer": "adamw", "rate": 0.003, "dropout": 0.3},
+    {"optimizer": "adamw", "rate": 0.001},
+    {"dropout": 0.3},
+    {"dropout": 0.3, "filtered": True},
     {"rate": 0.3},
     {"rate": 0.03},
     {"smoothing": 0.1},
-    {"dropout": 0.3, "n3": 0.003, "filtered": False},
-    {"optimizer": "adamw", "rate": 0.003, "dropout": 0.3, "n3": 0.01},
     {"wider": 2.0},
     {"wider": 0.25},
 ]
@@ -134,7 +129,8 @@ def main():
     )
     parser.add_argument("--max-time", default="00:00:01:40", help="of one training, as lightning.Trainer takes it")
     parser.add_argument("--out", type=Path, default=Path("sweep.json"))
-    parser.add_argument("--first", type=int, default=len(FIRST), help="how many of the guesses")
+    parser.add_argument("--guesses", type=json.loads, default=FIRST, help="as JSON: what each changes in the first")
+    parser.add_argument("--only-guesses", action="store_true", help="then stop")
     given = parser.parse_args()
     names, start = given.data.split(","), time.perf_counter()
     context = multiprocessing.get_context("spawn")
@@ -142,14 +138,14 @@ def main():
     workers = [context.Process(target=work, args=(given, jobs, done)) for _ in range(given.workers)]
     for worker in workers:
         worker.start()
-    waiting = [(name, {**GUESS, **one}) for one in FIRST[: given.first] for name in names]
+    waiting = [(name, {**GUESS, **one}) for one in given.guesses for name in names]
     asked, results, running = {json.dumps(job) for job in waiting}, [], 0
     while time.perf_counter() - start < given.seconds or running:
         late = time.perf_counter() - start >= given.seconds
         if late and time.perf_counter() - start > given.seconds + 45:
             break
         while running < given.workers and not late:
-            if not waiting:
+            if not waiting and not given.only_guesses:
                 near = [(name, one) for one in neighbours(best_settings(results)) for name in names]
                 waiting = [job for job in near if json.dumps(job) not in asked][
                     : 2 * len(names)
