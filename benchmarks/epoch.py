@@ -32,14 +32,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
-os.environ.setdefault("OMP_NUM_THREADS", "2")
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-WIDTH, HEADS, FANOUTS = 64, 4, (15, 10)
+WIDTH, HEADS, FANOUTS, THREADS = 64, 4, (15, 10), 2
 COUNTS = {"user": 120_000, "item": 60_000, "tag": 20_000}
 LINKS = {
     ("user", "plays", "item"): 1_600_000,
@@ -347,7 +346,8 @@ class Worker:
 
     def __init__(self, peer, model, mode, quick):
         command = [sys.executable, __file__, "--worker", f"{peer},{model},{mode}", *(["--quick"] if quick else [])]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = os.environ | {"OMP_NUM_THREADS": str(THREADS)}
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def epoch(self):
         print("go", file=self.process.stdin, flush=True)
@@ -395,7 +395,7 @@ def page(found, words, date):
     lines = [
         "# One training epoch beside DGL and PyG",
         "",
-        f"`{command}`, {date}, {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}.",
+        f"`{command}`, {date}, {platform.machine()}, {THREADS} threads, torch {torch.__version__}.",
         f"A made graph of {counts} and {round(sum(LINKS.values()) * size.share):,} links, and their reverses; width {WIDTH}, "
         f"{HEADS} heads, {size.candidates} candidates; sampled: {size.batches} batches of {size.batch} links, fanouts {list(FANOUTS)}.",
         "*Ratio* is mmgraph's time over the other's, the median of pairs of epochs that followed each other (lowest to highest): below 1,",
