@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -89,7 +89,7 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
     seed = settings.run.seed if settings.split.seed is None else settings.split.seed
     split = make(graph, relations, fields, settings.split, seed)
     if settings.split.check_leaks:
-        check(graph, split, settings.split)
+        return replace(split, notes=split.notes + check(graph, split, settings.split))
     return split
 
 

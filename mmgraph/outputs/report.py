@@ -22,6 +22,7 @@ from mmgraph.outputs.reading import RunFiles, read_run
 from mmgraph.outputs.scoreboard import LOWER, NAMES, NETWORK, Board, boards
 from mmgraph.runs import RunFolder
 from mmgraph.settings import MediaSettings, OutputSettings
+from mmgraph.split.leaks import ADMITTED
 
 TABLE_ROWS = 200  # of a list that may be long, such as the quarantined files
 AMONG = {
@@ -78,6 +79,7 @@ def render(
         files=files,
         judgements=[_judgement(one) for one in files.verdict],
         passed_over=_passed_over(files.encoders),
+        admitted=[note for note in files.graph.get("notes", ()) if str(note).startswith(ADMITTED)],
         boards=boards(files.rows, "test", main),
         grouped=grouped(files.rows, GROUPS),
         valid_boards=boards(files.rows, "valid", main),

@@ -1,6 +1,11 @@
-"""The leak check: nothing that is held out may be seen in training, by whatever way. It fails the run."""
+"""The leak check: nothing that is held out may be seen in training, by whatever way. It fails the run.
 
-from collections.abc import Mapping
+Each leak that data can have, and not only a split of ours, has a short name (``LeakName``), by which ``split.admit`` lets it pass: it
+is then counted, said, and written into the run.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +13,7 @@ import pandas as pd
 from mmgraph.errors import LeakError
 from mmgraph.graph.contract import Edges, Graph, Labels
 from mmgraph.graph.merge import among, pair_keys
-from mmgraph.settings import SplitSettings
+from mmgraph.settings import LeakName, SplitSettings
 from mmgraph.split.cold import warm
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.make import between_same, first_held_out, held_out
@@ -21,35 +26,66 @@ _REPEATED_SHARE, _REPEATED_LINKS = 0.5, 5
 # "label through a link": every item has one partner, and the partners tell the classes apart
 _ONE_PARTNER, _PURITY, _ITEMS_A_PARTNER, _PARTNERS_A_CLASS = 0.99, 0.99, 2.0, 3.0
 _ORDER = (("valid", "train"), ("test", "train"), ("test", "valid"))
-_NEAR_PAIR = "a near-copy of the pair"
+_TOLD: tuple[tuple[str, LeakName], ...] = (
+    ("the same pair", "duplicate_link"),
+    ("the reverse of the pair", "reverse_link"),
+    ("a copy of the pair, or its reverse", "same_file"),
+    ("a near-copy of the pair", "near_duplicate"),
+)
 _HIDE = "leave held-out links out of what is seen"
 _NEAR = "remove one, split anew, or change graph.near_duplicates (lower picture or sound, or find: false)"
 _LABELLED_LINKED, _SHARED, _MAJORITY = 0.5, 0.5, 0.9
+ADMITTED = "admitted leak"
+_log = logging.getLogger(__name__)
 
 
-def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> None:
-    """Raise LeakError, in one line, for the first thing held out that training could see.
+class Found:
+    """Leaks that were found: those ``admitted`` are kept, any other stops the run."""
+
+    def __init__(self, admitted: Sequence[LeakName] = ()) -> None:
+        self._admitted = admitted
+        self._kept: dict[LeakName, list[str]] = {}
+
+    def leak(self, name: LeakName, wrong: str, *, given: str, todo: str) -> None:
+        """Raise LeakError, unless the name is admitted."""
+        if name not in self._admitted:
+            raise LeakError(f"a leak: {wrong}", given=given, todo=f"{todo}; or admit it with split.admit: [{name}]")
+        self._kept.setdefault(name, []).append(f"{wrong} ({given})")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One for each admitted leak that is there."""
+        more = {name: f" and {len(found) - 1} more" if len(found) > 1 else "" for name, found in self._kept.items()}
+        return tuple(f"{ADMITTED} {name}: {found[0]}{more[name]}" for name, found in self._kept.items())
+
+
+def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> tuple[str, ...]:
+    """Raise LeakError, in one line, for the first thing held out that training could see; give notes of what was admitted.
 
     graph: all that is known; split: with ``visible``, what training sees; settings: how it was split (of them the group of the
-    labels and whether links are split by time or cold are looked at; the defaults when not given).
+    labels, whether links are split by time or cold, and what is admitted are looked at; the defaults when not given).
     """
     settings = settings or SplitSettings()
+    found = Found(settings.admit)
     for link_split in split.links.values():
         _partition(str(link_split.relation), _parts(link_split))
-        _link_visible(split.visible, link_split)
-        _told_twice(graph, link_split)
-        _other_relation(split.visible, link_split)
+        _link_visible(found, split.visible, link_split)
+        _told_twice(found, graph, link_split)
+        _other_relation(found, split.visible, link_split)
         if settings.links.method == "cold":
-            _not_cold(split.visible, link_split, settings.links.cold)
+            _not_cold(found, split.visible, link_split, settings.links.cold)
     if settings.links.method == "time":
-        _future(split)
+        _future(found, split)
     for label_split in split.labels.values():
         _partition(label_split.labels.target, _parts(label_split))
         _label_visible(split.visible, label_split)
-        _same_content(graph, label_split)
+        _same_content(found, graph, label_split)
         if settings.labels.group == "parent":
-            _straddle(graph, label_split)
-        _label_through_link(split.visible, label_split)
+            _straddle(found, graph, label_split)
+        _label_through_link(found, split.visible, label_split)
+    for note in found.notes:
+        _log.warning("%s", note)
+    return found.notes
 
 
 def _parts(split: LinkSplit | LabelSplit) -> dict[str, Ints]:
@@ -74,7 +110,7 @@ def _partition(target: str, parts: Mapping[str, Ints]) -> None:
         )
 
 
-def _link_visible(visible: Graph, split: LinkSplit) -> None:
+def _link_visible(found: Found, visible: Graph, split: LinkSplit) -> None:
     seen = visible.edges.get(split.relation)
     if seen is None:
         return
@@ -89,8 +125,8 @@ def _link_visible(visible: Graph, split: LinkSplit) -> None:
     turned = pair_keys(seen.target, seen.source, visible.count(split.relation.target))
     shown = among(keys(visible, hidden), turned)
     if shown.any():
-        wrong = f"a leak: {_count(shown)} of {split.relation} visible in reverse"
-        raise LeakError(wrong, given=_link(visible, hidden, shown), todo="keep both directions of a pair on one side")
+        wrong, given = f"{_count(shown)} of {split.relation} visible in reverse", _link(visible, hidden, shown)
+        found.leak("reverse_link", wrong, given=given, todo="keep both directions of a pair on one side")
 
 
 def _count(mask: Bools) -> str:
@@ -103,27 +139,36 @@ def _link(graph: Graph, edges: Edges, chosen: Bools) -> str:
     return f"{source} -> {graph.ids[edges.relation.target][edges.target[first]]}"
 
 
-def _told_twice(graph: Graph, split: LinkSplit) -> None:
+def _told_twice(found: Found, graph: Graph, split: LinkSplit) -> None:
     """The same pair, the pair in reverse, or the pair of copies of the same files, in two parts."""
     near = units(graph, split.edges)
     parts = _parts(split)
     if _separate(near, parts):  # and so is what is exactly the same
         return
-    exact, same = keys(graph, split.edges), units(graph, split.edges, near=False)
+    exact, same, turned = keys(graph, split.edges), units(graph, split.edges, near=False), _turned(graph, split.edges)
     for name, known in _ORDER:
-        for numbers, what in ((exact, "the same pair"), (same, "a copy of the pair, or its reverse"), (near, _NEAR_PAIR)):
-            repeated = among(numbers[parts[name]], numbers[parts[known]])
-            if repeated.any():
-                hidden = split.edges.take(parts[name])
-                wrong, given = f"a leak: {split.relation} has {what} in {known} and {name}", _link(graph, hidden, repeated)
-                if what is not _NEAR_PAIR:
-                    raise LeakError(wrong, given=given, todo="keep what tells a link on its side")
+        told = np.zeros(len(parts[name]), bool)  # by what was looked at before
+        for (what, leak), numbers, others in zip(_TOLD, (exact, exact, same, near), (exact, turned, same, near), strict=True):
+            repeated = among(numbers[parts[name]], others[parts[known]]) & ~told
+            told |= repeated
+            if not repeated.any():
+                continue
+            given = _link(graph, split.edges.take(parts[name]), repeated)
+            if leak == "near_duplicate":
                 number = numbers[parts[name]][repeated.argmax()]
-                other = _link(graph, split.edges.take(parts[known]), numbers[parts[known]] == number)
-                raise LeakError(wrong, given=f"{other} and {given}", todo=_NEAR)
+                given = f"{_link(graph, split.edges.take(parts[known]), numbers[parts[known]] == number)} and {given}"
+            todo = _NEAR if leak == "near_duplicate" else "keep what tells a link on its side"
+            found.leak(leak, f"{split.relation} has {what} in {known} and {name}", given=given, todo=todo)
 
 
-def _other_relation(visible: Graph, split: LinkSplit) -> None:
+def _turned(graph: Graph, edges: Edges) -> Ints:
+    """Keys of the pairs in reverse; no pair's where the two kinds are not one."""
+    if edges.relation.source != edges.relation.target:
+        return np.full(len(edges), -1)
+    return pair_keys(edges.target, edges.source, graph.count(edges.relation.target))
+
+
+def _other_relation(found: Found, visible: Graph, split: LinkSplit) -> None:
     """Another relation between the same kinds that says again what is held out."""
     for part in (split.valid, split.test):
         hidden = split.edges.take(part)
@@ -133,35 +178,33 @@ def _other_relation(visible: Graph, split: LinkSplit) -> None:
             repeated = between_same(visible, hidden, seen)
             if repeated is None or repeated.sum() < max(_REPEATED_LINKS, _REPEATED_SHARE * len(hidden)):
                 continue
-            wrong = f"a leak: {relation} repeats {int(repeated.sum())} of {len(hidden)} held-out {split.relation}"
+            wrong = f"{relation} repeats {int(repeated.sum())} of {len(hidden)} held-out {split.relation}"
             todo = f"leave {relation} out, or let its edge builder say derived_from {split.relation}"
-            raise LeakError(wrong, given=_link(visible, hidden, repeated), todo=todo)
+            found.leak("inverse_relation", wrong, given=_link(visible, hidden, repeated), todo=todo)
 
 
-def _not_cold(visible: Graph, split: LinkSplit, which: str) -> None:
+def _not_cold(found: Found, visible: Graph, split: LinkSplit, which: str) -> None:
     """A held-out link of items that all have visible links: none of them is new. What test asks validation must not have told."""
     known = [("valid", visible.edges[split.relation]), ("test", visible.edges[split.relation])]
     for name, seen in [*known, ("test", split.edges.take(np.concatenate([split.train, split.valid])))]:
         hidden = split.edges.take(getattr(split, name))
         shown = warm(visible, hidden, seen, which)
         if shown.any():
-            wrong = f"a leak: {int(shown.sum())} {name} links of {split.relation} join no cold item, though the split is cold"
-            raise LeakError(
-                wrong, given=_link(visible, hidden, shown), todo="hold out every link of a cold item and of its copies"
-            )
+            wrong = f"{int(shown.sum())} {name} links of {split.relation} join no cold item, though the split is cold"
+            todo = "hold out every link of a cold item and of its copies"
+            found.leak("warm_item", wrong, given=_link(visible, hidden, shown), todo=todo)
 
 
-def _future(split: Split) -> None:
+def _future(found: Found, split: Split) -> None:
     moment = first_held_out(split.links.values())
     for relation, seen in split.visible.edges.items():
         if seen.time is None:
             continue
         later = seen.time >= moment
         if later.any():
-            wrong = f"a leak: {int(later.sum())} of {relation} visible are of the future, from {moment:g} s"
-            raise LeakError(
-                wrong, given=_link(split.visible, seen, later), todo="withhold what is newer than the training links"
-            )
+            wrong = f"{int(later.sum())} of {relation} visible are of the future, from {moment:g} s"
+            given = _link(split.visible, seen, later)
+            found.leak("future_link", wrong, given=given, todo="withhold what is newer than the training links")
 
 
 def _label_visible(visible: Graph, split: LabelSplit) -> None:
@@ -179,21 +222,22 @@ def _item(graph: Graph, labels: Labels, position: int) -> str:
     return str(graph.ids[labels.kind][position])
 
 
-def _same_content(graph: Graph, split: LabelSplit) -> None:
-    number = same_content(graph, split.labels.kind)
-    _apart(graph, split, number, "copies of one file", "remove the copies, or keep them on one side")
-    _apart(graph, split, copies(graph, split.labels.kind), "near-copies (nearly the same picture or sound)", _NEAR)
+def _same_content(found: Found, graph: Graph, split: LabelSplit) -> None:
+    same, near = same_content(graph, split.labels.kind), copies(graph, split.labels.kind)
+    todo = "remove the copies, or keep them on one side"
+    _apart(found, graph, split, same, ("same_file", "copies of one file", todo))
+    _apart(found, graph, split, near, ("near_duplicate", "near-copies (nearly the same picture or sound)", _NEAR))
 
 
-def _straddle(graph: Graph, split: LabelSplit) -> None:
+def _straddle(found: Found, graph: Graph, split: LabelSplit) -> None:
     number = groups(graph, split.labels.kind, by_parent=True, near=False)  # what is near was looked at before
     todo = "give a group one split, or say split.labels.group: none"
-    _apart(graph, split, number, "items of one parent", todo)
+    _apart(found, graph, split, number, ("same_parent", "items of one parent", todo))
 
 
-def _apart(graph: Graph, split: LabelSplit, number: Ints, what: str, todo: str) -> None:
-    """No two parts have items of one number."""
-    parts = _parts(split)
+def _apart(found: Found, graph: Graph, split: LabelSplit, number: Ints, leak: tuple[LeakName, str, str]) -> None:
+    """No two parts have items of one number; ``leak``: its name, what they have, what to do."""
+    parts, (named, what, todo) = _parts(split), leak
     if _separate(number, parts):
         return
     for name, known in _ORDER:
@@ -202,10 +246,10 @@ def _apart(graph: Graph, split: LabelSplit, number: Ints, what: str, todo: str) 
             one = parts[name][int(both.argmax())]
             other = parts[known][int((number[parts[known]] == number[one]).argmax())]
             given = f"{_item(graph, split.labels, other)} and {_item(graph, split.labels, one)}"
-            raise LeakError(f"a leak: {split.labels.target} has {what} in {known} and {name}", given=given, todo=todo)
+            found.leak(named, f"{split.labels.target} has {what} in {known} and {name}", given=given, todo=todo)
 
 
-def _label_through_link(visible: Graph, split: LabelSplit) -> None:
+def _label_through_link(found: Found, visible: Graph, split: LabelSplit) -> None:
     """A relation whose partners are the classes under another name, as a folder named by the class.
 
     Every labelled item with a link has one partner, the partner tells the class (purity), several items share one, and there are
@@ -218,9 +262,12 @@ def _label_through_link(visible: Graph, split: LabelSplit) -> None:
             continue
         for item, partner, kind in _ends(relation, edges, labels.kind):
             if _tells(split, item, partner):
-                wrong = f"a leak: {relation} tells {labels.target}: each {kind} has items of one class"
-                todo = f"leave {relation} out, or ask another field"
-                raise LeakError(wrong, given=f"{len(np.unique(partner))} {kind} for {len(labels.classes)} classes", todo=todo)
+                wrong = f"{relation} tells {labels.target}: each {kind} has items of one class"
+                given, todo = (
+                    f"{len(np.unique(partner))} {kind} for {len(labels.classes)} classes",
+                    f"leave {relation} out, or ask another field",
+                )
+                found.leak("label_through_link", wrong, given=given, todo=todo)
 
 
 def _ends(relation: Relation, edges: Edges, kind: str) -> list[tuple[Ints, Ints, str]]:

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import json
 import os
 import signal
 from pathlib import Path
@@ -41,6 +42,12 @@ def given_split_without_a_class(asked):
     rows = [(f"t{i}", "topic", "xyz"[i % 3], ["train", "valid", "test", "test"][i % 4]) for i in range(34)]
     rows = [(*row[:3], "test") if row[2] == "z" else row for row in rows]
     write_csv(asked.root / "labels.csv", ("id", "field", "value", "split"), rows)
+
+
+def again(asked):
+    """Every link of ``follows`` in reverse, as ``before``."""
+    rows = [line.split(",") for line in (asked.root / "links.csv").read_text().splitlines()]
+    return [f"{row[2]},before,{row[0]}" for row in rows if row[1] == "follows"]
 
 
 def nothing(_):
@@ -146,6 +153,12 @@ CASES = {
         [],
         "a leak: text/about/user tells text.topic",
     ),
+    "a relation under another name": (
+        lambda asked: asked.add("links.csv", *again(asked)),
+        [],
+        "a leak: text/before/text repeats",
+    ),
+    "a leak of no known name is admitted": (nothing, ["--split.admit=[reversed]"], "split.admit[0]: "),
     "no epochs": (nothing, ["--trainer.max_epochs=0"], "training ended without a checkpoint"),
     "an accelerator that is not there": (
         nothing,
@@ -167,6 +180,16 @@ def test_it_is_one_line_and_nothing_is_lost(asked, case):
     assert contents(asked.root) == before
     assert not half_written(base)
     assert not (asked.run / "metrics.json").exists()
+
+
+def test_an_admitted_leak_is_a_note_of_the_run(asked):
+    asked.add("links.csv", *again(asked))
+    assert asked("--split.admit=[inverse_relation]")[0] == 0
+    notes = json.loads((asked.run / "graph.json").read_text())["notes"]
+    (note,) = [note for note in notes if note.startswith("admitted leak inverse_relation: text/before/text repeats")]
+    assert note in (asked.run / "log.jsonl").read_text()
+    report = (asked.run / "report" / "index.html").read_text()
+    assert report.index("admitted leak inverse_relation") < report.index('id="metrics"')
 
 
 def test_a_mended_mistake_needs_no_other_folder(asked):
