@@ -130,7 +130,7 @@ def told_of(groups: Sequence[OrderedGroup]) -> str:
     train, valid, test = (sum(one.links[part] for one in groups) for part in range(3))
     seen = f"the weights were trained with {train} of them" if train else "the weights were trained with none of them"
     return (
-        f"no times were read, and the {train + valid + test} known links of a video were not in the graph that put it in order; {seen}, "
+        f"no times were read; of the {train + valid + test} known links none was in the graph that put its ends in order; {seen}, "
         f"{valid} chose the epoch, {test} are test links"
     )
 

@@ -86,8 +86,7 @@ def test_one_group_is_put_in_order(run, capsys, tmp_path):
     out = said(capsys, "order", run.run, "s3", "--to", tmp_path / "x.csv")
     assert "s3  (4 in the order of mmgraph)" in out
     assert (
-        "the 3 known links of a video were not in the graph that put it in order; the weights were trained with 3 of them"
-        in out
+        "of the 3 known links none was in the graph that put its ends in order; the weights were trained with 3 of them" in out
     )
     assert out.splitlines()[-1] == str(tmp_path / "x.csv")
     table = pd.read_csv(tmp_path / "x.csv")
