@@ -74,9 +74,10 @@ def _train(table: pd.DataFrame, labels: Labels, settings: LabelSplitSettings) ->
         worst = int(few.argmax())
         named = f"{labels.classes[worst]} of {labels.target}"
         todo = "label more, lower split.labels.k, or leave the class out"
-        raise SplitError(
-            f"too few labels to train and ask: class {named}", given=f"{count[worst]} for {wanted[worst]} + 1", todo=todo
-        )
+        wrong = f"too few labels to train and ask: class {named}"
+        if count[worst] == 1:
+            wrong = f"a class with one example can be trained or asked, not both: class {named}"
+        raise SplitError(wrong, given=f"{count[worst]} for {wanted[worst]} + 1", todo=todo)
     num_groups = table[table["place"] == 0].groupby("value").size().to_numpy()
     allowed = np.maximum(num_groups - 2, 1)
     value, turn, place = (table[name].to_numpy() for name in ("value", "turn", "place"))

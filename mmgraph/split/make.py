@@ -13,6 +13,7 @@ from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import SplitSettings
 from mmgraph.split.cold import cold_notes
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
+from mmgraph.split.label_notes import label_notes
 from mmgraph.split.labels import split_labels
 from mmgraph.split.links import split_links
 from mmgraph.split.pairs import keys
@@ -43,7 +44,10 @@ def make(
     notes += _told_by_overlap(links)
     for note in notes:
         _log.info("%s", note)
-    return Split(links, labels, replace(graph, edges=edges, labels=_only_train_labels(graph, labels)), tuple(notes))
+    doubts = label_notes(graph, labels.values())
+    for doubt in doubts:
+        _log.warning("%s", doubt)
+    return Split(links, labels, replace(graph, edges=edges, labels=_only_train_labels(graph, labels)), (*notes, *doubts))
 
 
 def hidden(split: Split, relation: Relation, links: Bools) -> Split:

@@ -17,6 +17,7 @@ from mmgraph.sample.batch import Batch
 from mmgraph.sample.negatives import KnownPairs, NegativeSampler
 from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
+from mmgraph.tasks.label_loss import Balance, LabelLoss
 
 _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked once training has ended
 _BLOCK = 512
@@ -135,33 +136,59 @@ def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
     return 1 + above + beside / 2
 
 
-class LabelHead(Head):
-    """A softmax over classes, trained with cross-entropy on the labels shown."""
+def macro_f1(called: Tensor, true: Tensor, classes: int) -> float:
+    """Mean F1 of the classes that are called or true at least once.
 
-    def __init__(self, split: LabelSplit, width: int, weight: float, label_smoothing: float) -> None:
+    >>> round(macro_f1(torch.tensor([0, 0, 1]), torch.tensor([0, 1, 1]), 3), 4)
+    0.6667
+    """
+    right = torch.bincount(true[called == true], minlength=classes)
+    either = torch.bincount(called, minlength=classes) + torch.bincount(true, minlength=classes)
+    return float((2 * right / either.clamp(min=1)).sum() / (either > 0).sum().clamp(min=1))
+
+
+class LabelHead(Head):
+    """A softmax over classes, trained with cross-entropy on the labels shown.
+
+    balance, tau: see ``LabelLoss``; where classes are balanced, macro-F1 on validation chooses the epoch, else accuracy.
+    """
+
+    def __init__(
+        self,
+        split: LabelSplit,
+        width: int,
+        weight: float,
+        label_smoothing: float,
+        balance: Balance = "none",
+        tau: float = 1.0,
+    ) -> None:
         super().__init__()
         labels = split.labels
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
-        self.kinds, self.figure = (labels.kind,), "accuracy" if len(split.valid) else None
-        self.label_smoothing = label_smoothing
+        figure = "accuracy" if balance == "none" else "macro_f1"
+        self.kinds, self.figure = (labels.kind,), figure if len(split.valid) else None
+        counts = np.bincount(labels.values[split.train], minlength=len(labels.classes))
+        self.compare = LabelLoss(counts, balance, tau, label_smoothing)
         self.classify = nn.Linear(width, len(labels.classes))
         self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.values[split.valid])
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
-        """Mean cross-entropy."""
+        """Mean cross-entropy, as ``LabelLoss`` balances it."""
         asked = batch.labels[self.name]
         logits = self.classify(embeddings[self.kind][asked.items])
-        return F.cross_entropy(logits, asked.classes, label_smoothing=self.label_smoothing)
+        loss: Tensor = self.compare(logits, asked.classes)
+        return loss
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """Accuracy, and the loss for the curves."""
+        """Accuracy, or macro-F1 where classes are balanced; and the loss for the curves."""
         items, classes = self._valid
         if not len(items):
             return {}
         logits = self.classify(embeddings[self.kind][items]).float().cpu()
-        loss = F.cross_entropy(logits, classes)
-        return {"accuracy": float((logits.argmax(1) == classes).float().mean()), "log_likelihood": -float(loss)}
+        called, loss = logits.argmax(1), F.cross_entropy(logits, classes)
+        found = {"accuracy": float((called == classes).float().mean()), "log_likelihood": -float(loss)}
+        return found if self.figure == "accuracy" else {**found, "macro_f1": macro_f1(called, classes, logits.shape[1])}
 
     @torch.no_grad()
     def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:

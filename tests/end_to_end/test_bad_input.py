@@ -102,10 +102,30 @@ CASES = {
         [],
         "features/text.image.npy is not [items, width]; given: (2,); save a table of one row an item",
     ),
-    "a class with too few labels": (
+    "a class with one example": (
         one_label_of_a_class,
         [],
-        "too few labels to train and ask: class rare of text.topic; given: 1 for 3 + 1; label more, lower split.labels.k",
+        "a class with one example can be trained or asked, not both: class rare of text.topic; given: 1 for 3 + 1; label more",
+    ),
+    "a class with too few labels": (
+        nothing,
+        ["--split.labels.k=12"],
+        "too few labels to train and ask: class x of text.topic; given: 12 for 12 + 1; label more, lower split.labels.k",
+    ),
+    "a label for an unknown item": (
+        lambda asked: asked.add("labels.csv", "t99,topic,x"),
+        [],
+        "labels.csv, row 36, column 'id': no item has this id; given: 't99'; add it to the items, or correct it",
+    ),
+    "labels that contradict each other": (
+        lambda asked: asked.add("labels.csv", "t0,topic,y"),
+        [],
+        "t0 has several values of topic, and a field has one value an item; given: x, y; keep one value",
+    ),
+    "a field with one value": (
+        lambda asked: asked.add("labels.csv", *(f"t{i},mood,calm" for i in range(20))),
+        ["--tasks.1.field=mood"],
+        "text.mood has one value, nothing to tell apart; given: calm; ask another field",
     ),
     "a class with no training label": (
         given_split_without_a_class,

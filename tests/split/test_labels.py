@@ -138,3 +138,35 @@ def test_no_groups_is_said(graph):
     made = graph({"s": 8, "v": 2}, labels={"s.c": [0] * 4 + [1] * 4}, parent={"s": [0] * 4 + [1] * 4})
     _, split = split_of(made, asked(k=2, group="none"))
     assert split.notes == ("items of one parent may stand on both sides of the split (split.labels.group: none)",)
+
+
+def test_one_example_is_said_whatever_the_method(graph):
+    one = graph({"s": 9}, labels={"s.c": [0, 0, 0, 0, 1, 1, 1, 1, 2]})
+    wrong = r"a class with one example can be trained or asked, not both: class c2 of s.c; given: 1 for {} \+ 1; label more"
+    with pytest.raises(SplitError, match=wrong.format(2)):
+        split_of(one, asked(k=2))
+    with pytest.raises(SplitError, match=wrong.format(1)):
+        split_of(one, asked(method="fraction", fraction=0.3))
+
+
+def test_copies_that_contradict_each_other_are_named(graph, caplog):
+    content = {"s": ["", "", "h", "h", "", "h", "g", "g"]}
+    made = graph({"s": 8}, labels={"s.c": [0, 1, 0, 1, 1, -1, 0, 0]}, content=content)
+    _, split = split_of(made, asked(k=1, valid=0.0))
+    note = "labels of s.c contradict each other on copies of 1 files: s2 is c0, s3 is c1; correct one"
+    assert split.notes == (note,)
+    assert note in caplog.text
+    agreed = graph({"s": 8}, labels={"s.c": [0, 1, 0, 0, 1, -1, 0, 0]}, content=content)
+    assert split_of(agreed, asked(k=1, valid=0.0))[1].notes == ()
+
+
+def test_more_classes_than_validation_items_is_said(graph, caplog):
+    made = graph({"s": 8}, labels={"s.c": [0, 0, 1, 1, 2, 2, 0, 1]}, splits={"s.c": [0, 1, 0, 1, 0, 2, 2, 2]})
+    _, split = split_of(made, asked(method="given"))
+    assert split.notes == (
+        "s.c has more classes than validation items: 3 for 2, so some class is never checked when choosing; label more, or raise "
+        "split.labels.valid",
+    )
+    assert split.notes[0] in caplog.text
+    made = graph({"s": 9}, labels={"s.c": [0, 0, 1, 1, 2, 2, 0, 1, 2]}, splits={"s.c": [0, 1, 0, 1, 0, 2, 2, 2, 1]})
+    assert split_of(made, asked(method="given"))[1].notes == ()

@@ -1,6 +1,7 @@
 """Which class an item has, from few labels."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Graph
@@ -14,12 +15,18 @@ from mmgraph.tasks.heads import LabelHead
 
 @dataclass(frozen=True, kw_only=True)
 class Categories(Task):
-    """field: of the labels; kind: which items are asked, where several kinds carry the field; weight: of the loss."""
+    """field: of the labels; kind: which items are asked, where several kinds carry the field; weight: of the loss.
+
+    balance: of classes that are not equally common in training, ``none``, ``weights`` by inverse frequency, or ``logit_adjustment`` by
+    tau times the logarithm of their shares (see ``LabelLoss``).
+    """
 
     field: str
     kind: str | None = None
     weight: float = 1.0
     label_smoothing: float = 0.0
+    balance: Literal["none", "weights", "logit_adjustment"] = "none"
+    tau: float = 1.0
 
     def fields(self, graph: Graph) -> list[tuple[str, str]]:
         """See Task. Raises SplitError where no item has a label of this field."""
@@ -33,7 +40,7 @@ class Categories(Task):
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
         splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
-        return [LabelHead(one, settings.width, self.weight, self.label_smoothing) for one in splits]
+        return [LabelHead(one, settings.width, self.weight, self.label_smoothing, self.balance, self.tau) for one in splits]
 
     def asked_labels(self, split: Split) -> list[AskedLabels]:
         """See Task."""

@@ -1,0 +1,57 @@
+"""The loss of labels, where some classes may be much rarer than others."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from mmgraph.errors import SettingsError
+from mmgraph.types import Ints
+
+Balance = Literal["none", "weights", "logit_adjustment"]
+
+
+class LabelLoss(nn.Module):
+    """Cross-entropy of class logits; every class weighs as much as it has labels, unless ``balance`` says otherwise.
+
+    ``weights``: a label of class c weighs items / (classes * items of c), so that all classes weigh the same. ``logit_adjustment``:
+    tau * log(share of c) is added to its logit in training alone, so that the bare logits rank classes as if all were equally common
+    (Menon et al. 2021, Long-tail learning via logit adjustment, arXiv 2007.07314, equation 10).
+
+    counts: train labels of each class, int64 [classes]; one without any counts as having one. Raises SettingsError for an unknown
+    balance.
+    """
+
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(self, counts: Ints, balance: Balance = "none", tau: float = 1.0, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        if balance not in ("none", "weights", "logit_adjustment"):
+            raise SettingsError("no such balance of classes", given=balance, todo="none, weights or logit_adjustment")
+        self.label_smoothing = label_smoothing
+        factor, shift = balanced(counts, balance, tau)
+        self.register_buffer("factor", torch.from_numpy(factor), persistent=False)
+        self.register_buffer("shift", torch.from_numpy(shift), persistent=False)
+
+    def forward(self, logits: Float[Tensor, "items classes"], classes: Int[Tensor, "items"]) -> Float[Tensor, ""]:
+        """Mean over the items, each by the weight of its class."""
+        return F.cross_entropy(logits + self.shift, classes, self.factor, label_smoothing=self.label_smoothing)
+
+
+def balanced(counts: Ints, balance: Balance, tau: float) -> tuple[np.ndarray, np.ndarray]:
+    """What each class's loss is multiplied by, and what is added to its logit in training: float32 [classes] each.
+
+    >>> balanced(np.array([6, 2]), "weights", 1.0)[0], balanced(np.array([6, 2]), "logit_adjustment", 2.0)[1].round(3)
+    (array([0.6666667, 2.       ], dtype=float32), array([-0.575, -2.773], dtype=float32))
+    """
+    known = np.maximum(counts, 1).astype(np.float64)
+    factor, shift = np.ones(len(known)), np.zeros(len(known))
+    if balance == "weights":
+        factor = known.sum() / (len(known) * known)
+    elif balance == "logit_adjustment":
+        shift = tau * np.log(known / known.sum())
+    return factor.astype(np.float32), shift.astype(np.float32)
