@@ -127,13 +127,14 @@ class LinkSplitSettings(Section, frozen=True):
     of the known links.
 
     cold: which end of a relation is held out, as new items of the ``target`` kind are (a video that nobody has watched yet), of the
-    ``source`` kind, or of ``both``; within one kind an item's links of both ways leave.
+    ``source`` kind, or of ``both``; within one kind an item's links of both ways leave. ``parent``: all items of one parent together, as
+    the segments of a new video are.
 
     supervise: share of the train links that a training step predicts, and therefore does not pass messages over.
     """
 
     method: Literal["random", "time", "cold", "given"] = "random"
-    cold: Literal["target", "source", "both"] = "target"
+    cold: Literal["target", "source", "both", "parent"] = "target"
     valid: Share = 0.1
     test: Share = 0.2
     supervise: Share = 0.3

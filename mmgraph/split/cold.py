@@ -1,6 +1,7 @@
 """Cold items: all their links of a relation are held out, so that they are asked about as new items will be.
 
-They keep what else there is of them: features, and links of other relations. Copies of one file are cold together.
+They keep what else there is of them: features, and links of other relations. Copies of one file are cold together; with ``parent``
+so are the items of one parent (whole videos, whose segments were never linked).
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from mmgraph.graph.contract import Edges, Graph
 from mmgraph.settings import LinkSplitSettings
 from mmgraph.split.chance import generator
 from mmgraph.split.contract import LinkSplit
-from mmgraph.split.pairs import copies
+from mmgraph.split.pairs import groups
 from mmgraph.types import Bools, Ints, Relation
 
 Sides = np.ndarray[tuple[int], np.dtype[np.int8]]
@@ -49,14 +50,31 @@ def cold(graph: Graph, edges: Edges, settings: LinkSplitSettings, seed: int) -> 
 
 def ends(graph: Graph, edges: Edges, which: str) -> Ints:
     """int64 [sides, edges]: numbers of the ends that may be cold, equal for copies of one item: of the sources, the targets or
-    both, and of a relation within one kind always of both, as an item without links has none of either way.
+    both, and of a relation within one kind always of both, as an item without links has none of either way. ``parent``: of the ends
+    whose kind has parents, equal for items of one parent as well; raises SplitError where neither has.
     """
     relation = edges.relation
-    source, target = copies(graph, relation.source)[edges.source], copies(graph, relation.target)[edges.target]
+    alike = (
+        groups(graph, relation.source, by_parent=which == "parent"),
+        groups(graph, relation.target, by_parent=which == "parent"),
+    )
+    source, target = alike[0][edges.source], alike[1][edges.target]
+    if relation.source != relation.target:
+        target = target + int(alike[0].max(initial=-1)) + 1
+    return np.stack([side for side, may in zip((source, target), _sides(graph, relation, which), strict=True) if may])
+
+
+def _sides(graph: Graph, relation: Relation, which: str) -> tuple[bool, bool]:
+    """Whether the source and the target may be cold."""
+    if which == "parent":
+        source, target = (bool((graph.parent.get(k, np.full(1, -1)) >= 0).any()) for k in (relation.source, relation.target))
+        if not source and not target:
+            todo = "take split.links.cold: target, source or both"
+            raise SplitError("split.links.cold: parent needs items with parents", given=str(relation), todo=todo)
+        return source, target
     if relation.source == relation.target:
-        return np.stack([source, target])
-    target = target + graph.count(relation.source)
-    return np.stack({"source": [source], "target": [target], "both": [source, target]}[which])
+        return True, True
+    return which != "target", which != "source"
 
 
 def warm(graph: Graph, edges: Edges, seen: Edges, which: str) -> Bools:
@@ -82,6 +100,8 @@ def cold_notes(graph: Graph, links: Mapping[Relation, LinkSplit], which: str) ->
 
 
 def _named(relation: Relation, which: str) -> str:
+    if which == "parent":
+        return "parents"
     if relation.source == relation.target:
         return relation.source
     return {"source": relation.source, "target": relation.target}.get(which, f"{relation.source} and {relation.target}")

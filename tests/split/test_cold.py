@@ -118,6 +118,34 @@ def test_copies_are_cold_together(graph, edges):
         check(made, split, asked(test=0.3))
 
 
+def test_whole_parents_are_cold(graph, edges):
+    follows = Relation("segment", "follows", "segment")
+    pairs = [(3 * video + i, 3 * video + i + 1) for video in range(10) for i in range(2)]
+    parent = [video for video in range(10) for _ in range(3)]
+    content = ["same" if item in (4, 20) else f"h{item}" for item in range(30)]  # videos 1 and 6 share a segment
+    made = graph(
+        {"segment": 30, "video": 10},
+        [edges("segment/follows/segment", pairs)],
+        parent={"segment": parent},
+        content={"segment": content},
+    )
+    for seed in range(5):
+        split = make(made, [follows], [], asked("parent", test=0.3), seed)
+        one = split.links[follows]
+        of_video = [{parent[item] for item in items(one, part, "both")} for part in ("train", "valid", "test")]
+        assert all(of_video)
+        assert sum(map(len, of_video)) == 10 == len(set.union(*of_video))
+        assert all(len(part & {1, 6}) in (0, 2) for part in of_video)
+        check(made, split, asked("parent", test=0.3))
+    assert any("parents" in note for note in split.notes)
+
+
+def test_parents_are_needed(graph, edges):
+    made = graph({"user": 9, "video": 9}, [edges("user/likes/video", [(user, user) for user in range(9)])])
+    with pytest.raises(SplitError, match="cold: parent needs items with parents; given: user/likes/video; take"):
+        make(made, [LIKES], [], asked("parent"), 0)
+
+
 def test_too_few_items(graph, edges):
     made = graph({"user": 9, "video": 2}, [edges("user/likes/video", [(user, user % 2) for user in range(9)])])
     wrong = (
