@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+import scipy.sparse
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
@@ -57,8 +59,10 @@ class Adjacency:
         """The same edges grouped by source; made once."""
         if self.given_transposed is not None:
             return self.given_transposed
-        order = torch.argsort(self.sources, stable=True)
-        return Transposed(_offsets(self.sources, self.num_sources), self.targets[order], order)
+        if self.sources.is_cuda:
+            order = torch.argsort(self.sources, stable=True)
+            return Transposed(_offsets(self.sources, self.num_sources), self.targets[order], order)
+        return _counted(self)
 
     def keep(self, mask: Bool[Tensor, "edges"]) -> "Adjacency":
         """Only the edges (in this order) under the mask. Linear in the edges: nothing is sorted again."""
@@ -80,6 +84,15 @@ class Adjacency:
             ids=None if self.ids is None else self.ids.to(device),
             given_transposed=moved,
         )
+
+
+def _counted(adjacency: Adjacency) -> Transposed:
+    """By scipy's counting sort, which is linear in the edges and stable: half the time of sorting them."""
+    edges = adjacency.sources.numel()
+    shape = (adjacency.num_targets, adjacency.num_sources)
+    columns = scipy.sparse.csr_array((np.arange(edges), adjacency.sources.numpy(), adjacency.indptr.numpy()), shape).tocsc()
+    indptr, targets, order = (torch.from_numpy(x.astype(np.int64)) for x in (columns.indptr, columns.indices, columns.data))
+    return Transposed(indptr, targets, order)
 
 
 def _offsets(groups: Tensor, count: int) -> Tensor:
