@@ -52,7 +52,8 @@ class GraphData(lightning.LightningDataModule):
         super().__init__()
         self._settings = settings
         self.batches: FullGraphBatches | WholeGraphSteps | NeighbourBatches
-        mode, batch = chosen_mode(graph, settings, bool(triples)), settings.batches
+        passing = any(one.passing for one in links) or any(one.passing for one in triples)
+        mode, batch = chosen_mode(graph, settings, bool(triples), passing), settings.batches
         clock = Clock(graph) if batch.temporal else None
         chains = chained(graph) if settings.time in ("position", "both") else ()
         if mode == "full":
@@ -100,13 +101,17 @@ class GraphData(lightning.LightningDataModule):
         return replace(replace(batch, inputs=Inputs({}, {})).to(device), inputs=held[1])
 
 
-def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False) -> str:
+def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False, passing: bool = False) -> str:
     """``full``, ``steps`` or ``neighbours``; ``auto`` decides, and the log says so.
 
-    Without layers, and for facts, it takes ``steps``; else it decides by the number of edges. Raises SettingsError for facts in
-    another mode.
+    Without layers, for facts, and for heads that are ``passing`` messages of their own, it takes ``steps``; else it decides by the
+    number of edges. Raises SettingsError for facts and such heads in another mode.
     """
     mode = settings.batches.mode
+    if passing and mode not in ("auto", "steps"):
+        raise SettingsError(
+            "the task Paths needs the whole graph in steps", given=f"model.batches.mode: {mode}", todo="set it to steps"
+        )
     if triples and mode not in ("auto", "steps"):
         raise SettingsError(
             "the task Facts needs the whole graph", given=f"model.batches.mode: {mode}", todo="set it to steps"
@@ -114,6 +119,7 @@ def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False) ->
     if mode != "auto":
         return mode
     edges = sum(len(e) for e in graph.edges.values())
-    mode = "steps" if triples or not settings.layers else "full" if edges <= settings.batches.auto_edges else "neighbours"
+    steps = triples or passing or not settings.layers
+    mode = "steps" if steps else "full" if edges <= settings.batches.auto_edges else "neighbours"
     log.info("batches: %s (%d edges, model.batches.auto_edges %d)", mode, edges, settings.batches.auto_edges)
     return mode

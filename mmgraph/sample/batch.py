@@ -133,6 +133,7 @@ class Batch:
 
     places: of the input items of a relation's kind, steps from the start of their chain of message-carrying links and to its end
     (``sample/chains.py``), where the network asks. moment: seconds from which the links are looked at, the newest of the graph when None.
+    whole: the whole graph without what is asked, for heads that pass messages of their own.
     """
 
     inputs: Inputs
@@ -142,10 +143,12 @@ class Batch:
     triples: Mapping[str, TripleBatch] = field(default_factory=dict)
     places: Mapping[Relation, Int[Tensor, "items 2"]] = field(default_factory=dict)
     moment: float | None = None
+    whole: Block | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device; a block that serves several layers is copied once."""
-        moved = {id(block): block.to(device) for block in self.blocks}
+        every = {id(block): block for block in (*self.blocks, self.whole) if block is not None}
+        moved = {number: block.to(device) for number, block in every.items()}
         return Batch(
             self.inputs.to(device),
             tuple(moved[id(block)] for block in self.blocks),
@@ -154,6 +157,7 @@ class Batch:
             {name: one.to(device) for name, one in self.triples.items()},
             {relation: one.to(device) for relation, one in self.places.items()},
             self.moment,
+            None if self.whole is None else moved[id(self.whole)],
         )
 
 

@@ -41,9 +41,14 @@ def adjacencies(graph: Graph) -> dict[Relation, Adjacency]:
     return found
 
 
+def whole_block(graph: Graph) -> Block:
+    """All items, and all visible relations with their reverses."""
+    return Block({kind: len(ids) for kind, ids in graph.ids.items()}, adjacencies(graph))
+
+
 def whole_batch(graph: Graph, depth: int, chains: Sequence[Relation] = ()) -> Batch:
     """The graph as one batch that asks nothing: for embeddings of all items. chains: relations whose places are wanted."""
-    block = Block({kind: len(ids) for kind, ids in graph.ids.items()}, adjacencies(graph))
+    block = whole_block(graph)
     return Batch(whole_inputs(graph), (block,) * depth, places=placed(block.relations, chains))
 
 

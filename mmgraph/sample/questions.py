@@ -15,7 +15,7 @@ class AskedLinks:
     """The train links of a relation; ``edges`` are their positions within the visible edges of the relation.
 
     ``known`` and ``known_reverse`` hold the train links only: what is held out may be drawn as a negative. time: float64 [links]
-    seconds, NaN unknown, or None.
+    seconds, NaN unknown, or None. passing: the head passes messages of its own, so a batch carries the whole graph without what is asked.
     """
 
     name: str
@@ -26,6 +26,7 @@ class AskedLinks:
     num_targets: int
     negatives: NegativeSampler
     time: Times | None = None
+    passing: bool = False
     known: KnownPairs = field(init=False)
     samplers: tuple[NegativeSampler, NegativeSampler] = field(init=False)  # of targets, of sources
 

@@ -1,7 +1,7 @@
 """The whole graph in every step, its links a part at a time: for models without layers, and for knowledge graphs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -36,7 +36,8 @@ class WholeGraphSteps(IterableDataset[Batch]):
     chains: Sequence[Relation] = ()
 
     def __post_init__(self) -> None:
-        self._whole = whole_batch(self.graph, self.depth)
+        self._passing = any(one.passing for one in self.links) or any(one.passing for one in self.triples)
+        self._whole = whole_batch(self.graph, max(self.depth, int(self._passing)), self.chains)
         asked = [len(one.source) for one in self.links] + [len(one) for one in self.triples]
         self._steps = max((-(-count // self.size) for count in asked), default=1)
 
@@ -54,7 +55,9 @@ class WholeGraphSteps(IterableDataset[Batch]):
             made = {one.name: link_batch(one, some, rng) for one, some in zip(self.links, chosen, strict=True) if len(some)}
             known = {one.name: one.batch(some, rng) for one, some in zip(self.triples, asked, strict=True) if len(some)}
             batch = Batch(self._whole.inputs, (), made, labels, known)
-            yield asking(self._whole, self.chains, self._gone(chosen, asked), batch)
+            left = asking(self._whole, self.chains, self._gone(chosen, asked), batch)
+            whole = left.blocks[0] if self._passing else None
+            yield replace(left, blocks=left.blocks[: self.depth], whole=whole)
 
     def _order(self, one: AskedLinks, rng: np.random.Generator) -> Ints:
         order = in_order(one) if self.clock else None

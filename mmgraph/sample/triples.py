@@ -1,11 +1,13 @@
 """Links of many relations between items of one kind, asked from both sides: what a knowledge graph's batches are drawn from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from mmgraph.graph.contract import Edges
 from mmgraph.graph.merge import among
 from mmgraph.sample.batch import TripleBatch
 from mmgraph.sample.negatives import NegativeSampler, Questions, Side
@@ -19,6 +21,12 @@ class Triples(NamedTuple):
     source: Ints
     relation: Ints
     target: Ints
+
+    @classmethod
+    def of(cls, edges: Sequence[Edges]) -> "Triples":
+        """The links of several relations, which are numbered in this order."""
+        number = np.repeat(np.arange(len(edges)), [len(one) for one in edges])
+        return cls(np.concatenate([e.source for e in edges]), number, np.concatenate([e.target for e in edges]))
 
     def questions(self, relations: int) -> tuple[Ints, Ints, Ints]:
         """(item, relation, answer) int64 [2 x links]: first every target asked, then every source.
@@ -71,7 +79,7 @@ class AskedTriples:
     """The train links of ``relations``, all between items of ``kind``; ``triples.relation`` counts within ``relations``.
 
     The links of a relation lie together and in the order of its visible edges, so that their positions are edge ids.
-    filtered: other known train answers of a question are no negatives of it.
+    filtered: other known train answers of a question are no negatives of it. passing: see AskedLinks.
     """
 
     name: str
@@ -81,6 +89,7 @@ class AskedTriples:
     num_items: int
     negatives: NegativeSampler
     filtered: bool = True
+    passing: bool = False
     known: KnownAnswers = field(init=False)
     sampler: NegativeSampler = field(init=False)
 
