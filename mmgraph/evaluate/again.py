@@ -20,8 +20,7 @@ from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
-from mmgraph.tasks.heads import LinkHead
-from mmgraph.tasks.triples import TripleHead
+from mmgraph.tasks.contract import FactsHead, RelationHead
 from mmgraph.types import Relation
 
 
@@ -40,10 +39,10 @@ def answer_again(
     """What the run answers about one relation, by the choice in ``reports``; baselines are fitted only where it needs them."""
     for one in trained.heads:
         question = LinkQuestion(split.visible, split.links[relation], seed)
-        if isinstance(one.head, LinkHead) and one.head.relation == relation:
+        if isinstance(one.head, RelationHead) and one.head.relation == relation:
             method = _of_links(one.head, one.embeddings, question, reports, settings)
             return LinkAnswer(question, method, trusted)
-        if isinstance(one.head, TripleHead) and relation in one.head.relations:
+        if isinstance(one.head, FactsHead) and relation in one.head.relations:
             method = _of_facts(one.head, one.embeddings, split, relation, reports, settings, seed)
             return LinkAnswer(question, method, trusted)
     raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
@@ -67,9 +66,9 @@ def everyone_again(
 
 def _network(trained: Trained, relation: Relation) -> LinkMethod:
     for one in trained.heads:
-        if isinstance(one.head, LinkHead) and one.head.relation == relation:
+        if isinstance(one.head, RelationHead) and one.head.relation == relation:
             return of_links(one.head, one.embeddings)
-        if isinstance(one.head, TripleHead) and relation in one.head.relations:
+        if isinstance(one.head, FactsHead) and relation in one.head.relations:
             return of_fact(one.head, one.embeddings, relation)
     raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
 
@@ -81,7 +80,7 @@ def report_of(record: Mapping[str, Any]) -> EvidenceReport:
 
 
 def _of_links(
-    head: LinkHead, rows: Embeddings, question: LinkQuestion, reports: Sequence[EvidenceReport], settings: EvaluateSettings
+    head: RelationHead, rows: Embeddings, question: LinkQuestion, reports: Sequence[EvidenceReport], settings: EvaluateSettings
 ) -> LinkMethod:
     report, network = _report(question, reports), of_links(head, rows)
     if report.chosen == GNN:
@@ -91,7 +90,7 @@ def _of_links(
 
 
 def _of_facts(
-    head: TripleHead,
+    head: FactsHead,
     rows: Embeddings,
     split: Split,
     relation: Relation,

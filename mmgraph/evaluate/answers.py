@@ -25,8 +25,8 @@ from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
-from mmgraph.tasks.heads import LabelHead, LinkHead
-from mmgraph.tasks.triples import TripleHead
+from mmgraph.tasks.contract import FactsHead, RelationHead
+from mmgraph.tasks.heads import LabelHead
 from mmgraph.types import Floats
 
 
@@ -63,16 +63,18 @@ def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int
     """Combine model and baselines on validation, then read the test split, once."""
     answers = Answers()
     for one in trained.heads:
-        if isinstance(one.head, LinkHead):
+        if isinstance(one.head, RelationHead):
             _links(one.head, one.embeddings, split, settings, seed, answers)
-        elif isinstance(one.head, TripleHead):
+        elif isinstance(one.head, FactsHead):
             _facts(one.head, one.embeddings, split, settings, seed, answers)
         elif isinstance(one.head, LabelHead):
             _labels(one.head, one.embeddings, split, settings, seed, answers)
     return answers
 
 
-def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+def _links(
+    head: RelationHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers
+) -> None:
     question = LinkQuestion(split.visible, split.links[head.relation], seed, settings.candidates)
     gnn = of_links(head, rows)
     names = baseline_names(settings.baselines, "link")
@@ -86,7 +88,7 @@ def _links(head: LinkHead, rows: Embeddings, split: Split, settings: EvaluateSet
     answers.evidence.append(evidence)
 
 
-def _facts(head: TripleHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+def _facts(head: FactsHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
     """All relations of a knowledge graph together; each gets its own answer from the method that was chosen for all."""
     family = FamilyQuestion.of(head.name, split, head.relations, seed, settings.candidates)
     names = baseline_names(settings.baselines, "link")

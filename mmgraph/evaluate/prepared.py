@@ -9,6 +9,7 @@ from torch import Tensor
 from mmgraph.evaluate.contract import Direction, LinkMethod
 from mmgraph.evaluate.gnn import GNN, ScorerLinks
 from mmgraph.model.contract import Embeddings, Scorer
+from mmgraph.tasks.contract import FactsHead, RelationHead
 from mmgraph.tasks.heads import LinkHead
 from mmgraph.tasks.triples import TripleHead
 from mmgraph.types import Floats, Ints, Relation
@@ -59,9 +60,19 @@ class Prepared(LinkMethod):
         return np.ascontiguousarray(self._targets.float(), np.float32)
 
 
+def of_links(head: RelationHead, rows: Embeddings) -> LinkMethod:
+    """The head of one relation, by prepared vectors where it compares vectors."""
+    if isinstance(head, LinkHead):
+        return _of_vectors(head, rows)
+
+    def score(queries: Ints, direction: Direction) -> Floats:
+        return np.ascontiguousarray(head.scores(rows, queries, direction == "source").float(), np.float32)
+
+    return ScorerLinks(GNN, score)
+
+
 @torch.no_grad()
-def of_links(head: LinkHead, rows: Embeddings) -> Prepared:
-    """The head of one relation."""
+def _of_vectors(head: LinkHead, rows: Embeddings) -> Prepared:
     scorer = head.scorer
     sources = scorer.source(rows[head.relation.source])
     targets = scorer.target(rows[head.relation.target])
@@ -76,7 +87,7 @@ def of_links(head: LinkHead, rows: Embeddings) -> Prepared:
     return Prepared(ScorerLinks(GNN, score), scorer, lambda chosen: sources[chosen], targets)
 
 
-def of_facts(head: TripleHead, rows: Embeddings, items: int) -> LinkMethod:
+def of_facts(head: FactsHead, rows: Embeddings, items: int) -> LinkMethod:
     """The head of a knowledge graph for its virtual relation (evaluate/family.py)."""
 
     def score(queries: Ints, _: Direction) -> Floats:
@@ -87,16 +98,21 @@ def of_facts(head: TripleHead, rows: Embeddings, items: int) -> LinkMethod:
 
 
 @torch.no_grad()
-def of_fact(head: TripleHead, rows: Embeddings, relation: Relation) -> Prepared:
-    """The head of a knowledge graph for one of its relations."""
-    own, vectors = head.relations.index(relation), rows[head.kind]
-    targets = head.scorer.target(vectors)
+def of_fact(head: FactsHead, rows: Embeddings, relation: Relation) -> LinkMethod:
+    """The head of a knowledge graph for one of its relations, by prepared vectors where it compares vectors."""
+    own = head.relations.index(relation)
 
     def score(queries: Ints, direction: Direction) -> Floats:
         number = own if direction == "target" else own + len(head.relations)
         return np.asarray(head.scores(rows, queries, np.full(len(queries), number)), np.float32)
 
+    method = ScorerLinks(GNN, score)
+    if not isinstance(head, TripleHead):
+        return method
+    vectors = rows[head.kind]
+    targets = head.scorer.target(vectors)
+
     def ask(chosen: Tensor) -> Tensor:
         return head.question(vectors[chosen], torch.full((len(chosen),), own))
 
-    return Prepared(ScorerLinks(GNN, score), head.scorer, ask, targets)
+    return Prepared(method, head.scorer, ask, targets)

@@ -37,7 +37,7 @@ class WholeGraphSteps(IterableDataset[Batch]):
 
     def __post_init__(self) -> None:
         self._passing = any(one.passing for one in self.links) or any(one.passing for one in self.triples)
-        self._whole = whole_batch(self.graph, max(self.depth, int(self._passing)), self.chains)
+        self._whole = whole_batch(self.graph, max(self.depth, int(self._passing)))
         asked = [len(one.source) for one in self.links] + [len(one) for one in self.triples]
         self._steps = max((-(-count // self.size) for count in asked), default=1)
 

@@ -2,13 +2,37 @@
 
 import abc
 
+from jaxtyping import Float
+from torch import Tensor
+
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Head
+from mmgraph.model.contract import Embeddings, Head
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.triples import AskedTriples
 from mmgraph.settings import ModelSettings
 from mmgraph.split.contract import Split
-from mmgraph.types import Relation
+from mmgraph.types import Ints, Relation
+
+
+class RelationHead(Head):
+    """A head that answers which links of one ``relation`` are missing: evaluation asks it by ``scores``."""
+
+    relation: Relation
+
+    @abc.abstractmethod
+    def scores(self, embeddings: Embeddings, queries: Ints, backwards: bool) -> Float[Tensor, "n candidates"]:
+        """Of every item of the target kind for sources at positions ``queries``; backwards: of the source kind for targets."""
+
+
+class FactsHead(Head):
+    """A head that answers which links of many ``relations`` between items of one ``kind`` are missing."""
+
+    relations: tuple[Relation, ...]
+    kind: str
+
+    @abc.abstractmethod
+    def scores(self, embeddings: Embeddings, item: Ints, relation: Ints) -> Float[Tensor, "n items"]:
+        """Of every item as the answer to each question; relations from ``len(relations)`` on are read backwards."""
 
 
 class Task(abc.ABC):

@@ -1,9 +1,9 @@
 """Heads of the tasks: parameters, loss on a batch, figure on validation data."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -14,13 +14,15 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Asking, Embeddings, Head, LinkLoss, Regulariser, Scorer, searched_by
 from mmgraph.sample.batch import Batch
-from mmgraph.sample.negatives import KnownPairs, NegativeSampler
+from mmgraph.sample.negatives import NegativeSampler
 from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
+from mmgraph.tasks.contract import RelationHead
 from mmgraph.tasks.label_loss import Balance, LabelLoss
+from mmgraph.tasks.ranking import LinkRanking
+from mmgraph.types import Ints
 
 _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked once training has ended
-_BLOCK = 512
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def sampler_for(negatives: ComponentLike, loss: ComponentLike, scorer: Component
     return sampler
 
 
-class LinkHead(Head):
+class LinkHead(RelationHead):
     """A scorer and a loss; both directions of every link are compared with the candidates of the batch."""
 
     def __init__(self, name: str, split: LinkSplit, visible: Graph, compare: Compare, weight: float) -> None:
@@ -63,11 +65,7 @@ class LinkHead(Head):
         self.relation = split.relation
         self.kinds = (self.relation.source, self.relation.target)
         self.figure = "mrr" if len(split.valid) else None
-        edges = split.edges
-        chosen = split.valid[:_QUERIES]
-        self._valid = torch.from_numpy(edges.source[chosen]), torch.from_numpy(edges.target[chosen])
-        seen = np.concatenate([split.train, split.valid])
-        self._known = KnownPairs(edges.source[seen], edges.target[seen], visible.count(self.relation.target))
+        self._ranking = LinkRanking(split, visible, _QUERIES)
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Mean of the two directions' losses, and what the regulariser adds."""
@@ -87,16 +85,13 @@ class LinkHead(Head):
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """Filtered mean reciprocal rank over both directions, ties at their mean rank."""
-        sources = self.scorer.source(embeddings[self.relation.source])
-        targets = self.scorer.target(embeddings[self.relation.target])
-        if not len(self._valid[0]):
-            return {}
-        ranks = []
-        for start in range(0, len(self._valid[0]), _BLOCK):
-            source, target = (end[start : start + _BLOCK] for end in self._valid)
-            ranks += self._ranks(sources, targets, source, target)
-        return {"mrr": float(torch.cat(ranks).reciprocal().mean())}
+        """See LinkRanking."""
+        return self._ranking.figures(self._prepared(embeddings))
+
+    @torch.no_grad()
+    def scores(self, embeddings: Embeddings, queries: Ints, backwards: bool) -> Float[Tensor, "n candidates"]:
+        """See RelationHead."""
+        return self._prepared(embeddings)(queries, backwards)
 
     @torch.no_grad()
     def asking(self, embeddings: Embeddings, side: str) -> Asking | None:
@@ -108,32 +103,15 @@ class LinkHead(Head):
         items, answers = (sources, targets) if side == "target" else (targets, sources)
         return None if metric is None else Asking(lambda item, _: items[item], answers, metric)
 
-    def _ranks(self, sources: Tensor, targets: Tensor, source: Tensor, target: Tensor) -> list[Tensor]:
-        same = self.relation.source == self.relation.target
-        forward = self.scorer.matrix(sources[source], targets).float().cpu()
-        all_targets = np.arange(len(targets))
-        known = torch.from_numpy(self._known.contains(source.numpy()[:, None], all_targets[None]))
-        backward = self.scorer.matrix(sources, targets[target]).T.float().cpu()
-        all_sources = np.arange(len(sources))
-        known_back = torch.from_numpy(self._known.contains(all_sources[None], target.numpy()[:, None]))
-        if same:
-            known[torch.arange(len(source)), source] = True
-            known_back[torch.arange(len(target)), target] = True
-        return [mean_ranks(forward, target, known), mean_ranks(backward, source, known_back)]
+    def _prepared(self, embeddings: Embeddings) -> Callable[[Ints, bool], Tensor]:
+        sources = self.scorer.source(embeddings[self.relation.source])
+        targets = self.scorer.target(embeddings[self.relation.target])
 
+        def score(queries: Ints, backwards: bool) -> Tensor:
+            asked = torch.from_numpy(queries).to(sources.device)
+            return self.scorer.matrix(sources, targets[asked]).T if backwards else self.scorer.matrix(sources[asked], targets)
 
-def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
-    """Rank of the truth among the candidates that are not filtered, ties at their mean.
-
-    >>> mean_ranks(torch.tensor([[1.0, 3.0, 3.0, 9.0]]), torch.tensor([1]), torch.tensor([[False, True, False, True]]))
-    tensor([1.5000])
-    """
-    own = scores.gather(1, truth[:, None])
-    others = ~filtered
-    others.scatter_(1, truth[:, None], torch.zeros_like(truth[:, None], dtype=torch.bool))
-    above = ((scores > own) & others).sum(1)
-    beside = ((scores == own) & others).sum(1)
-    return 1 + above + beside / 2
+        return score
 
 
 def macro_f1(called: Tensor, true: Tensor, classes: int) -> float:

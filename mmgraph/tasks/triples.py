@@ -2,23 +2,23 @@
 
 import copy
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from mmgraph.model.contract import Asking, Embeddings, Head, Scorer, searched_by
+from mmgraph.model.contract import Asking, Embeddings, Scorer, searched_by
 from mmgraph.sample.batch import Batch
-from mmgraph.sample.triples import KnownAnswers, Triples
-from mmgraph.tasks.heads import Compare, mean_ranks
+from mmgraph.sample.triples import Triples
+from mmgraph.tasks.contract import FactsHead
+from mmgraph.tasks.heads import Compare
+from mmgraph.tasks.ranking import FactRanking
 from mmgraph.types import Ints, Relation
 
 _QUERIES = 4000  # validation links looked at each epoch; all of them are ranked once training has ended
-_CELLS = 1 << 23
 
 
-class TripleHead(Head):
+class TripleHead(FactsHead):
     """Questions (item, relation, ?), the relation turned round for those that ask for sources.
 
     reciprocal: a turned relation has parameters of its own (Lacroix et al. 2018, arXiv 1806.07297, section 4.1); without, it has the
@@ -44,8 +44,8 @@ class TripleHead(Head):
         self.reciprocal, self.dropout = reciprocal, dropout
         self.kind = relations[0].source
         self.kinds, self.figure = (self.kind,), "mrr" if len(valid.source) else None
-        self._valid = Triples(*(column[:_QUERIES] for column in valid)).questions(len(relations))
-        self._known = KnownAnswers(*known.questions(len(relations)), num_items)
+        chosen = Triples(*(column[:_QUERIES] for column in valid))
+        self._ranking = FactRanking(chosen, known, len(relations), num_items)
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Mean over both directions' questions, and what the regulariser adds."""
@@ -92,17 +92,5 @@ class TripleHead(Head):
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """Filtered mean reciprocal rank over both directions, ties at their mean rank."""
-        count = len(self._valid[0])
-        if not count:
-            return {}
-        step = max(1, _CELLS // max(len(embeddings[self.kind]), 1))
-        ranks = [self._ranks(embeddings, *(column[i : i + step] for column in self._valid)) for i in range(0, count, step)]
-        return {"mrr": float(torch.cat(ranks).reciprocal().mean())}
-
-    def _ranks(self, embeddings: Embeddings, item: Ints, relation: Ints, answer: Ints) -> Tensor:
-        scores = self.scores(embeddings, item, relation)
-        filtered = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
-        rows, answers = (torch.from_numpy(np.asarray(one)).to(scores.device) for one in self._known.pairs(item, relation))
-        filtered[rows, answers] = True
-        return mean_ranks(scores, torch.from_numpy(answer).to(scores.device), filtered).cpu()
+        """See FactRanking."""
+        return self._ranking.figures(lambda item, relation: self.scores(embeddings, item, relation))

@@ -6,7 +6,7 @@ import numpy as np
 
 from mmgraph import registry
 from mmgraph.errors import SplitError
-from mmgraph.graph.contract import Edges, Graph
+from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.triples import AskedTriples, Triples
 from mmgraph.settings import ComponentLike, ModelSettings
@@ -57,7 +57,7 @@ class Facts(Task):
         """See Task."""
         relations = tuple(self.relations(split.visible))
         links = [split.links[relation] for relation in relations]
-        known = _joined([one.edges.take(np.concatenate([one.train, one.valid])) for one in links])
+        known = Triples.of([one.edges.take(np.concatenate([one.train, one.valid])) for one in links])
         scorer = registry.create("scorer", self.scorer, settings.width, len(relations) * (1 + self.reciprocal))
         regulariser = registry.create("regulariser", self.regulariser) if self.regulariser else None
         head = TripleHead(
@@ -65,7 +65,7 @@ class Facts(Task):
             relations,
             Compare(scorer, registry.create("loss", self.loss), regulariser),
             known=known,
-            valid=_joined([one.edges.take(one.valid) for one in links]),
+            valid=Triples.of([one.edges.take(one.valid) for one in links]),
             num_items=split.visible.count(self.kind),
             reciprocal=self.reciprocal,
             dropout=self.dropout,
@@ -76,11 +76,6 @@ class Facts(Task):
     def asked_triples(self, split: Split) -> list[AskedTriples]:
         """See Task."""
         relations = tuple(self.relations(split.visible))
-        train = _joined([split.visible.edges[relation] for relation in relations])
+        train = Triples.of([split.visible.edges[relation] for relation in relations])
         negatives, items = sampler_for(self.negatives, self.loss, self.scorer), split.visible.count(self.kind)
         return [AskedTriples(self.target, self.kind, relations, train, items, negatives, self.filtered)]
-
-
-def _joined(edges: list[Edges]) -> Triples:
-    number = np.repeat(np.arange(len(edges)), [len(one) for one in edges])
-    return Triples(np.concatenate([e.source for e in edges]), number, np.concatenate([e.target for e in edges]))

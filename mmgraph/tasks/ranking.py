@@ -1,0 +1,84 @@
+"""Where held-out links come among the candidates: the figure by which a head's epoch is chosen."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmgraph.graph.contract import Graph
+from mmgraph.sample.negatives import KnownPairs
+from mmgraph.sample.triples import KnownAnswers, Triples
+from mmgraph.split.contract import LinkSplit
+from mmgraph.types import Ints
+
+_BLOCK = 512
+_CELLS = 1 << 23
+
+
+class LinkRanking:
+    """The first ``links`` validation links of a relation, asked from both sides."""
+
+    def __init__(self, split: LinkSplit, visible: Graph, links: int) -> None:
+        edges, chosen = split.edges, split.valid[:links]
+        self._source, self._target = edges.source[chosen], edges.target[chosen]
+        seen = np.concatenate([split.train, split.valid])
+        self._counts = visible.count(split.relation.source), visible.count(split.relation.target)
+        self._known = KnownPairs(edges.source[seen], edges.target[seen], self._counts[1])
+        self._same = split.relation.source == split.relation.target
+
+    def figures(self, scores: Callable[[Ints, bool], Tensor]) -> dict[str, float]:
+        """Filtered mean reciprocal rank over both directions, ties at their mean rank; nothing without validation links.
+
+        scores: of all candidates of some queries [queries, candidates]: sources, or, where the second argument is true, targets.
+        """
+        ranks: list[Tensor] = []
+        for start in range(0, len(self._source), _BLOCK):
+            source, target = self._source[start : start + _BLOCK], self._target[start : start + _BLOCK]
+            known = self._known.contains(source[:, None], np.arange(self._counts[1])[None])
+            known_back = self._known.contains(np.arange(self._counts[0])[None], target[:, None])
+            if self._same:
+                known[np.arange(len(source)), source] = True
+                known_back[np.arange(len(target)), target] = True
+            ranks.append(_ranks(scores(source, False), target, known))
+            ranks.append(_ranks(scores(target, True), source, known_back))
+        return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}
+
+
+class FactRanking:
+    """Both questions of validation facts; ``known``: train and validation facts."""
+
+    def __init__(self, valid: Triples, known: Triples, relations: int, num_items: int) -> None:
+        self._questions = valid.questions(relations)
+        self._known = KnownAnswers(*known.questions(relations), num_items)
+        self._num_items = num_items
+
+    def figures(self, scores: Callable[[Ints, Ints], Tensor]) -> dict[str, float]:
+        """As LinkRanking's; ``scores``: of every item as the answer to questions (item, relation), [questions, items]."""
+        step = max(1, _CELLS // max(self._num_items, 1))
+        starts = range(0, len(self._questions[0]), step)
+        ranks = [self._ranks(scores, *(column[i : i + step] for column in self._questions)) for i in starts]
+        return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}
+
+    def _ranks(self, scores: Callable[[Ints, Ints], Tensor], item: Ints, relation: Ints, answer: Ints) -> Tensor:
+        known = np.zeros((len(item), self._num_items), bool)
+        known[self._known.pairs(item, relation)] = True
+        return _ranks(scores(item, relation), answer, known)
+
+
+def _ranks(scores: Tensor, truth: Ints, known: np.ndarray) -> Tensor:
+    return mean_ranks(scores.float().cpu(), torch.from_numpy(truth), torch.from_numpy(known))
+
+
+def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
+    """Rank of the truth among the candidates that are not filtered, ties at their mean.
+
+    >>> mean_ranks(torch.tensor([[1.0, 3.0, 3.0, 9.0]]), torch.tensor([1]), torch.tensor([[False, True, False, True]]))
+    tensor([1.5000])
+    """
+    own = scores.gather(1, truth[:, None])
+    others = ~filtered
+    others.scatter_(1, truth[:, None], torch.zeros_like(truth[:, None], dtype=torch.bool))
+    above = ((scores > own) & others).sum(1)
+    beside = ((scores == own) & others).sum(1)
+    return 1 + above + beside / 2
