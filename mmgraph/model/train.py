@@ -165,4 +165,5 @@ def embed(module: GraphModule, data: GraphData) -> dict[str, Tensor]:
     """Embeddings of all items from the visible graph, kind -> float32 [items, width]."""
     module.eval()
     batch = data.whole.to(module.device)
-    return {kind: rows.float().cpu() for kind, rows in module.network(batch).items()}
+    # cloned: without layers they may be a view of a parameter, which the next checkpoint overwrites
+    return {kind: rows.float().cpu().clone() for kind, rows in module.network(batch).items()}
