@@ -50,10 +50,25 @@ def facts(tmp_path_factory):
     return folder / "runs" / "facts"
 
 
-@pytest.mark.parametrize("which", ["run", "facts"])
+@pytest.fixture(scope="module")
+def paths(facts, tmp_path_factory):
+    """The same numbers, answered by paths; the gnn alone is handed out."""
+    settings = yaml.safe_load((facts.parents[1] / "my.yaml").read_text())
+    folder = tmp_path_factory.mktemp("paths")
+    given = {"kind": "n", "depth": 2, "width": 4, "aggregate": "sum"}
+    settings["run"]["dir"] = str(folder / "runs" / "paths")
+    settings["tasks"] = [{"class_path": "Paths", "init_args": given}]
+    settings["model"] = {"width": 2, "layer": "none", "id_embedding": "none"}
+    settings["evaluate"]["baselines"] = []
+    (folder / "my.yaml").write_text(yaml.safe_dump(settings))
+    assert main(["fit", "--config", str(folder / "my.yaml")]) == 0
+    return folder / "runs" / "paths"
+
+
+@pytest.mark.parametrize("which", ["run", "facts", "paths"])
 def test_measured_again_from_the_checkpoints_the_numbers_are_the_same(which, request, capsys):
     given = request.getfixturevalue(which)
-    folder = given if which == "facts" else given.run
+    folder = given.run if which == "run" else given
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     capsys.readouterr()
     assert main(["evaluate", str(folder), "--again"]) == 0
@@ -64,9 +79,13 @@ def test_measured_again_from_the_checkpoints_the_numbers_are_the_same(which, req
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("relation", ["text/follows/text", "n/next/n", "n/double/n"])
-def test_predicted_links_are_those_that_fit_wrote(relation, run, facts, tmp_path, capsys):
-    folder = run.run if relation.startswith("text") else facts
+@pytest.mark.parametrize(
+    ("which", "relation"),
+    [("run", "text/follows/text"), ("facts", "n/next/n"), ("facts", "n/double/n"), ("paths", "n/double/n")],
+)
+def test_predicted_links_are_those_that_fit_wrote(which, relation, request, tmp_path, capsys):
+    given = request.getfixturevalue(which)
+    folder = given.run if which == "run" else given
     words = ("--relation", relation, "--to", str(tmp_path / "x.parquet"))
     capsys.readouterr()
     assert main(["predict", str(folder), *words]) == 0

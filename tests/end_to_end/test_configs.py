@@ -34,7 +34,13 @@ def asked(*targets):
 
 def test_these_are_all_configs():
     """video.yaml runs in test_fit.py."""
-    assert {path.name for path in CONFIGS.iterdir()} == {"video.yaml", "folder.yaml", "tables.yaml", "knowledge.yaml"}
+    assert {path.name for path in CONFIGS.iterdir()} == {
+        "video.yaml",
+        "folder.yaml",
+        "tables.yaml",
+        "knowledge.yaml",
+        "paths.yaml",
+    }
 
 
 def test_tables_made_here(tmp_path):
@@ -73,7 +79,8 @@ def test_a_folder_made_here(tmp_path):
     assert kinds["segment"] >= 16
 
 
-def test_a_knowledge_graph_made_here(tmp_path):
+@pytest.mark.parametrize("config", ["knowledge", "paths"])
+def test_a_knowledge_graph_made_here(tmp_path, config):
     root = tmp_path / "knowledge"
     root.mkdir()
     generator = np.random.default_rng(2)
@@ -84,8 +91,8 @@ def test_a_knowledge_graph_made_here(tmp_path):
     for number, name in enumerate(("train", "valid", "test")):
         lines = ["\t".join(fact) for fact, part in zip(facts, parts, strict=True) if part == number]
         (root / f"{name}.txt").write_text("\n".join(lines) + "\n")
-    run = tmp_path / "runs" / "knowledge"
-    found = fitted("knowledge", root, run)
+    run = tmp_path / "runs" / config
+    found = fitted(config, root, run)
     assert asked("entity/*/entity") <= found
     rows = read_csv(run / "predictions" / "links.csv")
     assert {row["relation"] for row in rows} == {"entity/next/entity", "entity/is_double/entity"}

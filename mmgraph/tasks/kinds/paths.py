@@ -1,0 +1,95 @@
+"""Which links are missing, of one relation or of a knowledge graph, by the paths between two items instead of their vectors."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from mmgraph import registry
+from mmgraph.errors import SettingsError
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Head
+from mmgraph.model.paths import PathSettings
+from mmgraph.sample.questions import AskedLinks
+from mmgraph.sample.triples import AskedTriples, Triples
+from mmgraph.settings import ComponentLike, ModelSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
+from mmgraph.tasks.kinds.facts import Facts
+from mmgraph.tasks.kinds.links import Links
+from mmgraph.tasks.paths import PathFactsHead, PathLinkHead
+from mmgraph.types import Relation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths(Task):
+    """relation: ``source/name/target``, or kind: of a knowledge graph's items, with the names of its relations, all when not given.
+
+    depth, width, message, aggregate, dependent, residual, memory_mb: see PathSettings. loss, negatives: by name; weight: of the loss
+    beside other tasks.
+    """
+
+    relation: str | None = None
+    kind: str | None = None
+    names: tuple[str, ...] = ()
+    depth: int = 4
+    width: int = 32
+    message: Literal["dist_mult", "trans_e", "rotate"] = "dist_mult"
+    aggregate: Literal["sum", "mean", "max", "pna"] = "pna"
+    dependent: bool = True
+    residual: bool = True
+    memory_mb: int = 1024
+    loss: ComponentLike = "cross_entropy"
+    negatives: ComponentLike = "every"
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.relation is None) == (self.kind is None):
+            given = "neither" if self.kind is None else f"{self.relation} and {self.kind}"
+            raise SettingsError("Paths asks about a relation or a kind", given=given, todo="give one of the two")
+
+    def relations(self, graph: Graph) -> list[Relation]:
+        """See Task."""
+        return self._task.relations(graph)
+
+    @property
+    def _task(self) -> Links | Facts:
+        """The task that asks the same by vectors."""
+        if self.kind is None:
+            assert self.relation is not None
+            return Links(relation=self.relation, negatives=self.negatives)
+        return Facts(kind=self.kind, names=self.names, negatives=self.negatives)
+
+    @property
+    def _settings(self) -> PathSettings:
+        names = PathSettings.__dataclass_fields__
+        return PathSettings(**{name: getattr(self, name) for name in names})
+
+    def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
+        """See Task."""
+        asked, loss, visible = self._task, registry.create("loss", self.loss), split.visible
+        if isinstance(asked, Links):
+            (relation,) = asked.relations(visible)
+            one = split.links[relation]
+            return [PathLinkHead(str(relation), one, visible, self._settings, loss, self.weight)]
+        relations = tuple(asked.relations(visible))
+        links = [split.links[relation] for relation in relations]
+        head = PathFactsHead(
+            asked.target,
+            relations,
+            visible,
+            self._settings,
+            loss,
+            known=Triples.of([one.edges.take(np.concatenate([one.train, one.valid])) for one in links]),
+            valid=Triples.of([one.edges.take(one.valid) for one in links]),
+            weight=self.weight,
+        )
+        return [head]
+
+    def asked_links(self, split: Split) -> list[AskedLinks]:
+        """See Task."""
+        return [replace(one, passing=True) for one in self._task.asked_links(split)]
+
+    def asked_triples(self, split: Split) -> list[AskedTriples]:
+        """See Task."""
+        return [replace(one, passing=True) for one in self._task.asked_triples(split)]
