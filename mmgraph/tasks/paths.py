@@ -11,7 +11,7 @@ from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Embeddings, LinkLoss
 from mmgraph.model.paths import PathNetwork, PathSettings
 from mmgraph.model.typed import TypedGraph
-from mmgraph.sample.batch import Batch
+from mmgraph.sample.batch import Batch, LogQ
 from mmgraph.sample.full import whole_block
 from mmgraph.sample.triples import Triples
 from mmgraph.split.contract import LinkSplit
@@ -79,10 +79,9 @@ class _Compared:
         items, place = torch.unique(torch.cat([answer, others]), return_inverse=True)
         return cls(items, place[: len(answer)], place[len(answer) :])
 
-    def loss(self, compare: LinkLoss, scores: Tensor, is_link: Tensor) -> Tensor:
+    def loss(self, compare: LinkLoss, scores: Tensor, is_link: Tensor, log_q: LogQ | None) -> Tensor:
         positive = scores.gather(1, self.true[:, None]).squeeze(1)
-        found: Tensor = compare(positive, scores.index_select(1, self.others), ~is_link)
-        return found
+        return compare.drawn(positive, scores.index_select(1, self.others), ~is_link, log_q)
 
 
 class PathLinkHead(RelationHead):
@@ -100,17 +99,18 @@ class PathLinkHead(RelationHead):
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Mean of the two directions' losses."""
         asked, graph = batch.links[self.name], self.paths.left(batch)
-        forward = self._loss(graph, False, asked.source, (asked.target, asked.other_targets), asked.is_link)
-        backward = self._loss(graph, True, asked.target, (asked.source, asked.other_sources), asked.is_link_source)
-        return (forward + backward) / 2
+        targets = _Compared.of(asked.target, asked.other_targets)
+        forward = self._among(graph, False, asked.source, targets.items)
+        sources = _Compared.of(asked.source, asked.other_sources)
+        backward = self._among(graph, True, asked.target, sources.items)
+        return (
+            targets.loss(self.compare, forward, asked.is_link, asked.log_q)
+            + sources.loss(self.compare, backward, asked.is_link_source, asked.log_q_source)
+        ) / 2
 
-    def _loss(
-        self, graph: TypedGraph, backwards: bool, item: Tensor, answers: tuple[Tensor, Tensor], is_link: Tensor
-    ) -> Tensor:
+    def _among(self, graph: TypedGraph, backwards: bool, item: Tensor, answers: Tensor) -> Tensor:
         number, kinds = self._asked(backwards)
-        compared = _Compared.of(*answers)
-        scores = self.paths.among(graph, item, torch.full_like(item, number), kinds, compared.items)
-        return compared.loss(self.compare, scores, is_link)
+        return self.paths.among(graph, item, torch.full_like(item, number), kinds, answers)
 
     @torch.no_grad()
     def scores(self, embeddings: Embeddings, queries: Ints, backwards: bool) -> Float[Tensor, "n candidates"]:
@@ -158,7 +158,7 @@ class PathFactsHead(FactsHead):
         numbers = torch.from_numpy(self._numbers).to(asked.relation.device)[asked.relation]
         compared = _Compared.of(asked.answer, asked.others)
         scores = self.paths.among(graph, asked.item, numbers, (self.kind, self.kind), compared.items)
-        return compared.loss(self.compare, scores, asked.is_link)
+        return compared.loss(self.compare, scores, asked.is_link, asked.log_q)
 
     @torch.no_grad()
     def scores(self, embeddings: Embeddings, item: Ints, relation: Ints) -> Float[Tensor, "n items"]:

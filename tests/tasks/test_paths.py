@@ -248,6 +248,12 @@ def test_batches_beside_layers_and_other_modes():
             GraphData(SPLIT.visible, one.asked_links(SPLIT), [], model, 0.3, 1, one.asked_triples(SPLIT))
 
 
+def test_mined_negatives_are_refused():
+    wrong = "Paths has no vectors, by which these negatives are found; given: hard; take every or uniform"
+    with pytest.raises(SettingsError, match=wrong):
+        Paths(kind="n", negatives="hard").asked_triples(SPLIT)
+
+
 def test_triples_of_several_relations():
     none = np.zeros(0, np.int64)
     made = Triples.of([Edges(NEXT, np.array([1, 2]), np.array([3, 4])), Edges(DOUBLE, none, none)])

@@ -12,7 +12,7 @@ from mmgraph.model.contract import Head
 from mmgraph.model.paths import PathSettings
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.sample.triples import AskedTriples, Triples
-from mmgraph.settings import ComponentLike, ModelSettings
+from mmgraph.settings import ComponentLike, ModelSettings, normal
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.kinds.facts import Facts
@@ -57,8 +57,8 @@ class Paths(Task):
         """The task that asks the same by vectors."""
         if self.kind is None:
             assert self.relation is not None
-            return Links(relation=self.relation, negatives=self.negatives)
-        return Facts(kind=self.kind, names=self.names, negatives=self.negatives)
+            return Links(relation=self.relation, negatives=self.negatives, loss=self.loss)
+        return Facts(kind=self.kind, names=self.names, negatives=self.negatives, loss=self.loss)
 
     @property
     def _settings(self) -> PathSettings:
@@ -88,8 +88,15 @@ class Paths(Task):
 
     def asked_links(self, split: Split) -> list[AskedLinks]:
         """See Task."""
-        return [replace(one, passing=True) for one in self._task.asked_links(split)]
+        return [replace(one, passing=True) for one in self._asking().asked_links(split)]
 
     def asked_triples(self, split: Split) -> list[AskedTriples]:
         """See Task."""
-        return [replace(one, passing=True) for one in self._task.asked_triples(split)]
+        return [replace(one, passing=True) for one in self._asking().asked_triples(split)]
+
+    def _asking(self) -> Links | Facts:
+        """Raises SettingsError for negatives that are mined from vectors."""
+        if registry.create("negative sampler", self.negatives).mined:
+            wrong = "Paths has no vectors, by which these negatives are found"
+            raise SettingsError(wrong, given=normal(self.negatives).class_path, todo="take every or uniform")
+        return self._task
