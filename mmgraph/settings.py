@@ -225,8 +225,11 @@ class ModelSettings(Section, frozen=True):
     time: what messages tell of time: ``gap``, the seconds between the two ends of a link, or its age where it has a time; ``position``
     of an item in its chain of visible temporal links; ``both``; ``none``.
 
-    dropout, modality_dropout: probabilities; id_embedding: learned vectors by id, ``auto`` = for kinds without features.
-    optimizer: ``adamw``, or ``adagrad``, which suits vectors by id that are seldom asked for.
+    dropout, modality_dropout: probabilities; input_dropout: of features, half of dropout when not given; id_embedding: learned vectors by
+    id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
+    length 1, which suits counts of words.
+    optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
+    asked for.
     """
 
     width: Positive = 128
@@ -239,13 +242,15 @@ class ModelSettings(Section, frozen=True):
     time: Literal["none", "gap", "position", "both"] = "none"
     dropout: Share = 0.3
     modality_dropout: Share = 0.2
+    input_dropout: Share | None = None
+    scale: Literal["components", "rows"] = "components"
     id_embedding: Literal["auto", "all", "none"] = "auto"
     adaptation: AdaptationSettings = AdaptationSettings()
     batches: BatchSettings = BatchSettings()
     learning_rate: Above0 = 3e-3
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
     patience: Natural = 30
-    optimizer: Literal["adamw", "adagrad"] = "adamw"
+    optimizer: Literal["adamw", "adam", "adagrad"] = "adamw"
 
     @property
     def layers(self) -> int:

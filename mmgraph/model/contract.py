@@ -4,7 +4,7 @@ What the pipeline supplies is positional in ``__init__``; what the YAML may set 
 """
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -23,10 +23,16 @@ Embeddings = Mapping[str, Tensor]  # kind -> [items, width]
 class Layer(nn.Module, abc.ABC):
     """One layer of message passing; built as ``Layer(relations, kinds, width, **settings)``.
 
-    ``linear``: the network adds no norm, activation, dropout or residual of its own.
+    ``linear``: the network adds no norm or residual of its own, and activation and dropout once: ``before`` all layers, ``after`` them,
+    or never (``none``). ``jumping``: what ``model.jumping: auto`` is. ``restart``: share of the input's vector in what the network takes
+    from the layer. ``drop_items``: in training an item's vector is left out of the inputs with this probability, the others made up for it.
     """
 
     linear: ClassVar[bool] = False
+    activation: ClassVar[Literal["none", "before", "after"]] = "none"
+    jumping: ClassVar[Literal["first_last", "last", "mean"]] = "first_last"
+    restart: float = 0.0
+    drop_items: float = 0.0
 
     @abc.abstractmethod
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
@@ -128,17 +134,23 @@ class LinkLoss(nn.Module, abc.ABC):
 class Head(nn.Module, abc.ABC):
     """One task inside the model: its parameters, its loss on a batch, and its figure on validation data.
 
-    figure: the first name that ``validate`` gives, by which the epoch is chosen; None without validation data.
+    figure: the first name that ``validate`` gives, by which the epoch is chosen; None without validation data. draws: how often a step
+    passes over the network, with other chance each time, for this head.
     """
 
     name: str
     weight: float
     kinds: tuple[str, ...]
     figure: str | None
+    draws: int = 1
 
     @abc.abstractmethod
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """The task's loss; ``embeddings`` are of the batch's output items."""
+
+    def loss_of(self, draws: Sequence[Embeddings], batch: Batch) -> Float[Tensor, ""]:
+        """The task's loss where there are several ``draws``: that of the first, unless the head says otherwise."""
+        return self.loss(draws[0], batch)
 
     @abc.abstractmethod
     def validate(self, embeddings: Embeddings) -> dict[str, float]:

@@ -12,6 +12,7 @@ from mmgraph.graph.contract import Graph
 from mmgraph.model.adapters.contract import Adaptation
 from mmgraph.model.adapters.make import adaptations, described
 from mmgraph.model.contract import named
+from mmgraph.model.messages import weighted_sum
 from mmgraph.model.moments import Moments
 from mmgraph.sample.batch import Inputs, ModalityInput
 from mmgraph.settings import ModelSettings
@@ -32,9 +33,34 @@ class _Modality(nn.Module):
         self.project = nn.Linear(len(moments.mean), width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, vectors: Float[Tensor, "items wide"]) -> Float[Tensor, "items width"]:
-        standard = ((vectors - self.mean) * self.scale).clamp(-10, 10)
+    def forward(self, given: ModalityInput) -> Float[Tensor, "items width"]:
+        standard = ((given.vectors - self.mean) * self.scale).clamp(-10, 10)
         return self.project(self.dropout(standard))
+
+
+class _Rows(nn.Module):
+    """Every vector divided by its length, then project. Zeros stay zeros, so that of sparse vectors only the entries are read."""
+
+    def __init__(self, wide: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.project = nn.Linear(wide, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, given: ModalityInput) -> Float[Tensor, "items width"]:
+        entries = given.entries
+        if entries is None:
+            return self.project(self.dropout(nn.functional.normalize(given.vectors)))
+        length = torch.linalg.vector_norm(given.vectors, dim=1)[entries.adjacency.targets]
+        values = self.dropout(entries.values / length)
+        weight = self.project.weight.T[:, None]
+        return weighted_sum(entries.adjacency, weight, values[:, None])[:, 0] + self.project.bias
+
+
+def _modality(moments: Moments, settings: ModelSettings) -> nn.Module:
+    dropout = settings.dropout / 2 if settings.input_dropout is None else settings.input_dropout
+    if settings.scale == "rows":
+        return _Rows(len(moments.mean), settings.width, dropout)
+    return _Modality(moments, settings.width, dropout)
 
 
 class KindInput(nn.Module):
@@ -51,7 +77,7 @@ class KindInput(nn.Module):
         width = settings.width
         self.fusion, self.modality_dropout = settings.fusion, settings.modality_dropout
         self.names = tuple(moments)
-        self.modalities = nn.ModuleDict({named(m): _Modality(x, width, settings.dropout / 2) for m, x in moments.items()})
+        self.modalities = nn.ModuleDict({named(m): _modality(x, settings) for m, x in moments.items()})
         self.gates = nn.ModuleDict({named(m): nn.Linear(width, 1) for m in moments})
         self.nothing = nn.Parameter(torch.zeros(width))
         self.ids = nn.Embedding(ids, width) if ids else None
@@ -66,7 +92,7 @@ class KindInput(nn.Module):
         return out if self.ids is None else out + self.ids(items)
 
     def _fuse(self, given: list[tuple[str, ModalityInput]], nothing: Tensor) -> Tensor:
-        projected = torch.stack([self.modalities[named(m)](x.vectors) for m, x in given], 1)  # [items, modalities, width]
+        projected = torch.stack([self.modalities[named(m)](x) for m, x in given], 1)  # [items, modalities, width]
         present = self._kept(torch.stack([x.present for _, x in given], 1))
         if self.fusion == "gated":
             logits = torch.cat([self.gates[named(m)](torch.tanh(projected[:, i])) for i, (m, _) in enumerate(given)], 1)

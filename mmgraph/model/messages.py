@@ -5,7 +5,7 @@ Forward reduces along the edges grouped by target, backward along the edges grou
 section 4 has the measurements that chose this form. A test holds it equal to DGL's own kernels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from mmgraph.sample.adjacency import Adjacency
+from mmgraph.sample.batch import Block
 
 _EDGES_A_CHUNK = 4096  # of the edge-wise dot product on CPU: fits the second-level cache at width 256
 
@@ -132,6 +133,20 @@ def symmetric_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) ->
     of_source = (back[1:] - back[:-1]).clamp(min=1).to(rows.dtype).rsqrt()
     of_target = adjacency.degree.clamp(min=1).to(rows.dtype).rsqrt()
     return copy_sum(adjacency, rows * of_source[:, None]) * of_target[:, None]
+
+
+def smoothed(block: Block, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """At every target the sum over all relations of the sources' rows / sqrt(d(source) d(target)), and its own row / d(target).
+
+    d is one more than the edges of all relations together: the symmetric matrix with loops of Kipf and Welling 2017 (equation 2), over
+    kinds and relations as if they were one. Kind -> [sources, width] to kind -> [targets, width].
+    """
+    of_source, of_target = ({kind: (1 + count).rsqrt() for kind, count in one.items()} for one in block.degrees)
+    scaled = {kind: x * of_source[kind][:, None].to(x.dtype) if kind in of_source else x for kind, x in rows.items()}
+    out = {kind: scaled[kind][:count] for kind, count in block.num_targets.items()}
+    for relation, adjacency in block.relations.items():
+        out[relation.target] = out[relation.target] + copy_sum(adjacency, scaled[relation.source])
+    return {kind: x * of_target[kind][:, None].to(x.dtype) if kind in of_target else x for kind, x in out.items()}
 
 
 def weighted_sum(

@@ -12,6 +12,8 @@ from mmgraph.model.network import Network
 from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
 
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+
 
 class GraphModule(lightning.LightningModule):
     """Network and heads. Losses are added with their weights; ``valid/score`` is the mean of the heads' first figures."""
@@ -25,8 +27,9 @@ class GraphModule(lightning.LightningModule):
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Sum of the tasks' losses. Seeded by epoch and batch: what dropout draws does not depend on where a run was resumed."""
         torch.manual_seed((self._seed * 1_000_003 + self.current_epoch) * 1_000_003 + number)
-        embeddings = self.network(batch)
-        losses = {head.name: head.loss(embeddings, batch) * head.weight for head in self._asked(batch)}
+        asked = self._asked(batch)
+        draws = [self.network(batch) for _ in range(max((head.draws for head in asked), default=1))]
+        losses = {head.name: head.loss_of(draws[: head.draws], batch) * head.weight for head in asked}
         total = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": loss.detach() for name, loss in losses.items()} | {"train/loss": total.detach()}
         self.log_dict(named, on_epoch=True, on_step=False, batch_size=1)
@@ -44,7 +47,8 @@ class GraphModule(lightning.LightningModule):
             self.log("valid/score", sum(first) / len(first), batch_size=1)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101) or Adagrad (Duchi et al. 2011, JMLR 12, figure 1).
+        """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), Adam (Kingma and Ba 2015, arXiv 1412.6980) or Adagrad (Duchi et al. 2011,
+        JMLR 12, figure 1).
 
         No decay on biases, norms and ids; encoders at rates of their own.
         """
@@ -62,8 +66,7 @@ class GraphModule(lightning.LightningModule):
             for (one, decayed), parameters in groups.items()
             if parameters
         ]
-        chosen = torch.optim.Adagrad if self._settings.optimizer == "adagrad" else torch.optim.AdamW
-        return chosen(given, lr=rate)
+        return _OPTIMIZERS[self._settings.optimizer](given, lr=rate)
 
     @property
     def all_heads(self) -> list[Head]:

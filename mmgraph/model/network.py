@@ -24,8 +24,8 @@ class Network(nn.Module):
 
     What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
-    that are ``linear`` are left as they are; without layers the inputs are the embeddings. What ``model.time`` asks for is added
-    to the inputs (positions) and to what each layer gives (gaps).
+    that are ``linear`` only have what their contract says; without layers the inputs are the embeddings. What ``model.time`` asks for
+    is added to the inputs (positions) and to what each layer gives (gaps).
     """
 
     def __init__(
@@ -41,10 +41,12 @@ class Network(nn.Module):
         norms = (nn.ModuleDict({named(kind): norm(width) for kind in kinds}) for _ in range(depth))
         self.norms: list[nn.ModuleDict] = nn.ModuleList(norms)  # type: ignore[assignment]
         self.residual = settings.residual and not self.linear
-        self.jumping = ("mean" if self.linear else "first_last") if settings.jumping == "auto" else settings.jumping
+        self.activation = self.layers[0].activation if self.linear and depth else "none" if self.linear else "each"
+        self.drop_items = self.layers[0].drop_items if depth else 0.0
+        self.jumping = settings.jumping if settings.jumping != "auto" else self.layers[0].jumping if depth else "last"
         wide = {"first_last": 2 * width, "concat": (depth + 1) * width}.get(self.jumping, 0)
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
-        self.dropout = nn.Dropout(0.0 if self.linear else settings.dropout)
+        self.dropout = nn.Dropout(0.0 if self.activation == "none" else settings.dropout)
         self.times = Times(graph, settings.time, width, depth)
 
     def forward(self, batch: Batch) -> Rows:
@@ -52,17 +54,30 @@ class Network(nn.Module):
         rows = self.inputs(batch.inputs)
         if self.times.position is not None:
             rows = self.times.position(rows, batch.places)
-        if not self.linear:
-            rows = {kind: torch.relu(x) for kind, x in rows.items()}
+        rows = self._entering(rows)
         every = [rows]
         gaps = self._gaps(batch)
         for number, (layer, norms, block) in enumerate(zip(self.layers, self.norms, batch.blocks, strict=True)):
-            heard = layer({kind: self.dropout(x) for kind, x in rows.items()}, block)
+            heard = layer(rows if self.linear else {kind: self.dropout(x) for kind, x in rows.items()}, block)
             if self.times.gap is not None:
                 heard = self.times.gap(number, gaps[id(block)], heard)
             rows = {kind: self._next(rows[kind], norms[named(kind)](x)) for kind, x in heard.items()}
+            if layer.restart:
+                rows = {kind: torch.lerp(x, every[0][kind][: len(x)], layer.restart) for kind, x in rows.items()}
             every.append(rows)
-        return {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
+        out = {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
+        return {kind: self.dropout(torch.relu(x)) for kind, x in out.items()} if self.activation == "after" else out
+
+    def _entering(self, rows: Rows) -> Rows:
+        """Inputs as the first layer gets them."""
+        if self.activation in ("each", "before"):
+            rows = {kind: torch.relu(x) for kind, x in rows.items()}
+        if self.activation == "before":
+            rows = {kind: self.dropout(x) for kind, x in rows.items()}
+        if not self.training or not self.drop_items:
+            return rows
+        kept = {kind: torch.rand(len(x), 1, device=x.device) >= self.drop_items for kind, x in rows.items()}
+        return {kind: x * kept[kind] / (1 - self.drop_items) for kind, x in rows.items()}
 
     def _gaps(self, batch: Batch) -> dict[int, dict[Relation, Tensor]]:
         """By block, which may serve several layers."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch import Tensor
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.types import Relation
 
+_SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
+
 
 @dataclass(frozen=True)
 class Block:
@@ -19,9 +22,34 @@ class Block:
     num_targets: Mapping[str, int]
     relations: Mapping[Relation, Adjacency]
 
+    @cached_property
+    def degrees(self) -> tuple[Mapping[str, Int[Tensor, "sources"]], Mapping[str, Int[Tensor, "targets"]]]:
+        """By kind, in how many edges of all relations an item is the source, and in how many the target; kinds without edges have none.
+
+        On the whole graph both are the same, since every relation is there with its reverse.
+        """
+        sources: dict[str, Tensor] = {}
+        targets: dict[str, Tensor] = {}
+        for relation, adjacency in self.relations.items():
+            out = adjacency.transposed.indptr
+            for found, kind, count in (
+                (sources, relation.source, out[1:] - out[:-1]),
+                (targets, relation.target, adjacency.degree),
+            ):
+                found[kind] = found[kind] + count if kind in found else count
+        return sources, targets
+
     def to(self, device: torch.device) -> "Block":
         """A copy on a device."""
         return Block(self.num_targets, {r: a.to(device) for r, a in self.relations.items()})
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Sparse vectors: ``adjacency`` leads from components to items, ``values`` are the entries in its order."""
+
+    adjacency: Adjacency
+    values: Float[Tensor, "entries"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +62,15 @@ class ModalityInput:
     vectors: Float[Tensor, "items width"]
     present: Bool[Tensor, "items"]
     activations: Float[Tensor, "items stored"] | None = None
+
+    @cached_property
+    def entries(self) -> "Entries | None":
+        """The numbers that are not zero, found once; None where they are more than a tenth, or a gradient reaches the vectors."""
+        if self.vectors.requires_grad or int(torch.count_nonzero(self.vectors)) > _SPARSE * self.vectors.numel():
+            return None
+        item, component = self.vectors.nonzero(as_tuple=True)
+        adjacency = Adjacency.from_edges(component, item, self.vectors.shape[1], len(self.vectors))
+        return Entries(adjacency, self.vectors[item, component])  # nonzero goes row by row: the order is the adjacency's
 
     def to(self, device: torch.device) -> "ModalityInput":
         """A copy on a device."""

@@ -1,7 +1,8 @@
 """Heads of the tasks: parameters, loss on a batch, figure on validation data."""
 
 import copy
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
 from mmgraph.tasks.contract import RelationHead
 from mmgraph.tasks.label_loss import Balance, LabelLoss
+from mmgraph.tasks.method import LabelMethod
 from mmgraph.tasks.ranking import LinkRanking
 from mmgraph.types import Ints
 
@@ -127,9 +129,10 @@ def macro_f1(called: Tensor, true: Tensor, classes: int) -> float:
 
 
 class LabelHead(Head):
-    """A softmax over classes, trained with cross-entropy on the labels shown.
+    """A softmax over classes, trained with cross-entropy on the labels shown, and what the ``methods`` add.
 
-    balance, tau: see ``LabelLoss``; where classes are balanced, macro-F1 on validation chooses the epoch, else accuracy.
+    balance, tau: see ``LabelLoss``. choose_by: which figure on validation chooses the epoch; ``auto``: macro-F1 where classes are
+    balanced, else accuracy.
     """
 
     def __init__(
@@ -140,14 +143,18 @@ class LabelHead(Head):
         label_smoothing: float,
         balance: Balance = "none",
         tau: float = 1.0,
+        methods: Sequence[LabelMethod] = (),
+        choose_by: str = "auto",
     ) -> None:
         super().__init__()
         labels = split.labels
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
-        figure = "accuracy" if balance == "none" else "macro_f1"
+        figure = choose_by if choose_by != "auto" else "accuracy" if balance == "none" else "macro_f1"
         self.kinds, self.figure = (labels.kind,), figure if len(split.valid) else None
         counts = np.bincount(labels.values[split.train], minlength=len(labels.classes))
         self.compare = LabelLoss(counts, balance, tau, label_smoothing)
+        self.methods: list[LabelMethod] = nn.ModuleList(methods)  # type: ignore[assignment]
+        self.draws = max((one.draws for one in methods), default=1)
         self.classify = nn.Linear(width, len(labels.classes))
         self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.values[split.valid])
 
@@ -158,16 +165,32 @@ class LabelHead(Head):
         loss: Tensor = self.compare(logits, asked.classes)
         return loss
 
+    def loss_of(self, draws: Sequence[Embeddings], batch: Batch) -> Float[Tensor, ""]:
+        """Mean over the draws, and what the methods add."""
+        loss = torch.stack([self.loss(one, batch) for one in draws]).mean()
+        if not self.methods:
+            return loss
+        logits = [self.classify(one[self.kind]) for one in draws]
+        return loss + torch.stack([method(logits[: method.draws], batch.labels[self.name]) for method in self.methods]).sum()
+
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """Accuracy, or macro-F1 where classes are balanced; and the loss for the curves."""
+        """The figure that chooses first, then the others: accuracy, log-likelihood, macro-F1, and likelihood, the geometric mean of the
+        true classes' probabilities.
+        """
         items, classes = self._valid
         if not len(items):
             return {}
         logits = self.classify(embeddings[self.kind][items]).float().cpu()
-        called, loss = logits.argmax(1), F.cross_entropy(logits, classes)
-        found = {"accuracy": float((called == classes).float().mean()), "log_likelihood": -float(loss)}
-        return found if self.figure == "accuracy" else {**found, "macro_f1": macro_f1(called, classes, logits.shape[1])}
+        called, loss = logits.argmax(1), float(F.cross_entropy(logits, classes))
+        found = {
+            "accuracy": float((called == classes).float().mean()),
+            "log_likelihood": -loss,
+            "likelihood": math.exp(-loss),
+            "macro_f1": macro_f1(called, classes, logits.shape[1]),
+        }
+        chosen = str(self.figure)
+        return {chosen: found[chosen], **found}
 
     @torch.no_grad()
     def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:

@@ -139,6 +139,13 @@ def test_layer_scorer_loss_negatives_and_tasks_train_together(mine, tmp_path):
     assert len(curve[f"valid/{FOLLOWS}/mrr"]) == 15
 
 
+def test_label_method(mine):
+    _, split = made(videos=4)
+    method = registry.create("label method", _component("Label method", weight=0.5), split.labels["segment.category"])
+    even = method([torch.tensor([[0.0, 0.0], [50.0, 0.0]])], None)
+    assert even.item() == pytest.approx(0.5 * np.log(2) / 2, rel=1e-5)
+
+
 def test_baselines(mine, monkeypatch):
     monkeypatch.setattr(registry, "discover", registry.discover.__wrapped__)
     for heading in ("Link baseline", "Label baseline"):

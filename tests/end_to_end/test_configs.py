@@ -35,11 +35,12 @@ def asked(*targets):
 def test_these_are_all_configs():
     """video.yaml runs in test_fit.py."""
     assert {path.name for path in CONFIGS.iterdir()} == {
-        "video.yaml",
+        "citations.yaml",
         "folder.yaml",
-        "tables.yaml",
         "knowledge.yaml",
         "paths.yaml",
+        "tables.yaml",
+        "video.yaml",
     }
 
 
@@ -98,6 +99,22 @@ def test_a_knowledge_graph_made_here(tmp_path, config):
     assert {row["relation"] for row in rows} == {"entity/next/entity", "entity/is_double/entity"}
     page = (run / "report" / "index.html").read_text()
     assert "entity/*/entity" in page
+
+
+def test_citations_made_here(tmp_path):
+    root = tmp_path / "papers"
+    (root / "features").mkdir(parents=True)
+    generator = np.random.default_rng(4)
+    topic = np.arange(60) % 3
+    write_csv(root / "items.csv", ("id", "kind"), [(f"p{i}", "paper") for i in range(60)])
+    links = {(i, int(generator.choice(np.flatnonzero(topic == topic[i])))) for i in range(60) for _ in range(2)}
+    write_csv(root / "links.csv", ("source", "relation", "target"), [(f"p{i}", "cites", f"p{j}") for i, j in links if i != j])
+    rows = [(f"p{i}", "topic", "abc"[topic[i]], "train" if i < 9 else "valid" if i < 30 else "test") for i in range(60)]
+    write_csv(root / "labels.csv", ("id", "field", "value", "split"), rows)
+    words = (generator.random((60, 90)) < 0.03) | (generator.random((60, 90)) < 0.1) & (np.arange(90) % 3 == topic[:, None])
+    np.save(root / "features" / "paper.words.npy", words.astype(np.float32))
+    (root / "features" / "paper.words.ids.txt").write_text("\n".join(f"p{i}" for i in range(60)))
+    assert asked("paper.topic") <= fitted("citations", root, tmp_path / "runs" / "citations")
 
 
 @pytest.mark.real

@@ -43,7 +43,7 @@ def test_what_stands_in_a_missing_row_does_not_matter(fusion):
 def test_mean_fusion_is_the_mean_of_the_modalities_that_are_there():
     fused, network = rows(graph(), fusion="mean")
     kind, inputs = network.kinds["<segment>"], whole_inputs(graph())
-    each = {m: kind.modalities[f"<{m}>"](inputs.features["segment", m].vectors) for m in ("image", "audio")}
+    each = {m: kind.modalities[f"<{m}>"](inputs.features["segment", m]) for m in ("image", "audio")}
     for i in range(COUNT):
         there = [each[m][i] for m, present in (("image", IMAGE), ("audio", AUDIO)) if present[i]]
         expected = torch.stack(there).mean(0) if there else kind.nothing
@@ -53,11 +53,11 @@ def test_mean_fusion_is_the_mean_of_the_modalities_that_are_there():
 def test_gates_weigh_the_modalities_and_sum_to_one():
     fused, network = rows(graph())
     kind, inputs = network.kinds["<segment>"], whole_inputs(graph())
-    image, audio = (kind.modalities[f"<{m}>"](inputs.features["segment", m].vectors)[0] for m in ("image", "audio"))
+    image, audio = (kind.modalities[f"<{m}>"](inputs.features["segment", m])[0] for m in ("image", "audio"))
     gates = torch.cat([kind.gates[f"<{m}>"](torch.tanh(x)) for m, x in (("image", image), ("audio", audio))])
     weight = torch.softmax(gates, 0)
     torch.testing.assert_close(fused[0], weight[0] * image + weight[1] * audio)
-    torch.testing.assert_close(fused[2], kind.modalities["<image>"](inputs.features["segment", "image"].vectors)[2])
+    torch.testing.assert_close(fused[2], kind.modalities["<image>"](inputs.features["segment", "image"])[2])
 
 
 def test_modality_dropout_drops_some_but_never_the_last_and_only_in_training():
@@ -103,3 +103,37 @@ def test_a_modality_that_nobody_has_is_as_if_it_were_not_there():
     fused, network = rows(graph(audio=np.zeros(COUNT, bool)))
     assert network.kinds["<segment>"].names == ("image",)
     assert fused.shape == (COUNT, 8)
+
+
+def words(filled=0.05):
+    rng = np.random.default_rng(3)
+    vectors = (rng.random((30, 40)) < filled).astype(np.float32) * rng.random((30, 40)).astype(np.float32)
+    vectors[2] = 0
+    present = rng.random(30) < 0.9
+    return Graph({"paper": np.array([f"p{i}" for i in range(30)])}, {}, {("paper", "words"): Features(vectors, present)})
+
+
+@pytest.mark.parametrize("filled", [0.05, 0.5], ids=["sparse", "dense"])
+def test_rows_of_length_one_entry_by_entry_or_whole(filled):
+    made, inputs = words(filled), whole_inputs(words(filled))
+    given = inputs.features["paper", "words"]
+    assert (given.entries is None) == (filled > 0.1)
+    network = GraphInput(made, ModelSettings(width=8, scale="rows")).eval()
+    project = network.kinds["<paper>"].modalities["<words>"].project
+    found = network.kinds["<paper>"].modalities["<words>"](given)
+    for item, vector in enumerate(made.features["paper", "words"].vectors):
+        expected = project(torch.from_numpy(vector / max(np.linalg.norm(vector), 1e-12)))
+        torch.testing.assert_close(found[item], expected, atol=1e-6, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(found.square().sum(), project.weight)
+    whole = project(torch.nn.functional.normalize(given.vectors))
+    torch.testing.assert_close(gradient, torch.autograd.grad(whole.square().sum(), project.weight)[0], atol=1e-4, rtol=1e-4)
+
+
+def test_dropout_of_features_takes_entries_and_makes_up_for_them():
+    made = words()
+    network = GraphInput(made, ModelSettings(width=8, scale="rows", dropout=0.0, input_dropout=0.5)).train()
+    part, given = network.kinds["<paper>"].modalities["<words>"], whole_inputs(made).features["paper", "words"]
+    torch.manual_seed(0)
+    drawn = torch.stack([part(given) for _ in range(3000)])
+    assert drawn.std(0).max() > 0
+    torch.testing.assert_close(drawn.mean(0), part.eval()(given), atol=2e-2, rtol=0)

@@ -81,6 +81,18 @@ def slow_light_gcn(made, rows, edges, kind, item):
     return out
 
 
+def slow_smoothed(made, rows, edges, kind, item):
+    """Kipf's matrix with loops, entry by entry, over all relations together."""
+
+    def every(one, place):
+        return 1 + sum(r.target == one and target == place for r, pairs in edges.items() for _, target in pairs)
+
+    out = rows[kind][item] / every(kind, item)
+    for r, s in into(edges, kind, item):
+        out = out + rows[r.source][s] / math.sqrt(every(kind, item) * every(r.source, s))
+    return out
+
+
 def slow_rgcn(made, rows, edges, kind, item):
     out = made.itself[f"<{kind}>"](rows[kind][item])
     for r, s in into(edges, kind, item):
@@ -141,6 +153,9 @@ CASES = [
     ("gcn", {}, slow_gcn),
     ("gcn", {"norm": "mean"}, slow_gcn),
     ("light_gcn", {}, slow_light_gcn),
+    ("sgc", {}, slow_smoothed),
+    ("appnp", {}, slow_smoothed),
+    ("grand", {}, slow_smoothed),
     ("rgcn", {}, slow_rgcn),
     ("rgcn", {"bases": 2}, slow_rgcn),
     ("comp_gcn", {"compose": "subtract"}, slow_comp_gcn),

@@ -5,6 +5,7 @@ import pytest
 import torch
 from graph_made import made
 
+from mmgraph.errors import SettingsError
 from mmgraph.model.network import Network
 from mmgraph.sample.full import whole_batch
 from mmgraph.settings import Component, ModelSettings
@@ -68,7 +69,7 @@ def test_light_gcn_is_the_mean_of_linear_steps():
         torch.testing.assert_close(out, sum(one[kind] for one in every) / 4)
 
 
-@pytest.mark.parametrize("layer", ["gcn", "rgcn", "comp_gcn", "hgt", "gat_v2", "light_gcn"])
+@pytest.mark.parametrize("layer", ["gcn", "rgcn", "comp_gcn", "hgt", "gat_v2", "light_gcn", "sgc", "appnp", "grand"])
 def test_every_layer_trains_in_the_network(layer):
     arguments = {"bases": 2} if layer == "rgcn" else {}
     net, batch = network(layer=Component(class_path=layer, init_args=arguments), depth=2)
@@ -77,3 +78,56 @@ def test_every_layer_trains_in_the_network(layer):
     gradients = [p.grad for name, p in net.named_parameters() if p.requires_grad and p.grad is not None]
     assert gradients
     assert all(np.isfinite(g.abs().sum().item()) for g in gradients)
+
+
+def dense(graph):
+    """The symmetric matrix with loops over all items, kind after kind, as Kipf and Welling write it."""
+    start = dict(zip(graph.ids, np.cumsum([0, *(len(ids) for ids in graph.ids.values())]), strict=False))
+    matrix = np.eye(sum(len(ids) for ids in graph.ids.values()))
+    for relation, edges in graph.edges.items():
+        for source, target in zip(edges.source, edges.target, strict=True):
+            matrix[start[relation.source] + source, start[relation.target] + target] += 1
+            matrix[start[relation.target] + target, start[relation.source] + source] += 1
+    root = np.diag(matrix.sum(1) ** -0.5)
+    return torch.from_numpy(root @ matrix @ root).float()
+
+
+def joined(rows):
+    return torch.cat([rows[kind] for kind in GRAPH.ids])
+
+
+def test_sgc_is_a_power_of_the_matrix():
+    net, batch = network(layer="sgc", depth=3)
+    expected = torch.linalg.matrix_power(dense(GRAPH), 3) @ joined(net.inputs(batch.inputs))
+    torch.testing.assert_close(joined(net(batch)), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_appnp_goes_back_to_the_first_vectors_in_every_step():
+    net, batch = network(layer=Component(class_path="appnp", init_args={"restart": 0.2}), depth=4)
+    matrix, first = dense(GRAPH), torch.relu(joined(net.inputs(batch.inputs)))
+    rows = first
+    for _ in range(4):
+        rows = 0.8 * matrix @ rows + 0.2 * first
+    torch.testing.assert_close(joined(net(batch)), rows, atol=1e-5, rtol=1e-4)
+    endless = 0.2 * torch.linalg.solve(torch.eye(len(matrix)) - 0.8 * matrix, first)
+    net, batch = network(layer=Component(class_path="appnp", init_args={"restart": 0.2}), depth=40)
+    torch.testing.assert_close(joined(net(batch)), endless, atol=1e-3, rtol=1e-3)
+
+
+def test_grand_drops_whole_items_and_takes_the_mean_of_all_steps():
+    net, batch = network(layer=Component(class_path="grand", init_args={"drop_items": 0.4}), depth=3)
+    matrix, inputs = dense(GRAPH), joined(net.inputs(batch.inputs))
+    mixed = sum(torch.linalg.matrix_power(matrix, power) for power in range(4)) / 4
+    torch.testing.assert_close(joined(net(batch)), torch.relu(mixed @ inputs), atol=1e-5, rtol=1e-4)
+    net.train()
+    torch.manual_seed(3)
+    drawn = joined(net(batch))
+    torch.manual_seed(3)
+    kept = torch.cat([torch.rand(len(ids), 1) >= 0.4 for ids in GRAPH.ids.values()])
+    assert 0 < kept.sum() < len(kept)
+    torch.testing.assert_close(drawn, torch.relu(mixed @ (inputs * kept / 0.6)), atol=1e-5, rtol=1e-4)
+
+
+def test_items_cannot_all_be_dropped():
+    with pytest.raises(SettingsError, match="drop_items is a probability below 1; given: 1.0"):
+        network(layer=Component(class_path="grand", init_args={"drop_items": 1.0}))

@@ -16,6 +16,7 @@ class LightGcn(Layer):
     """
 
     linear = True
+    jumping = "mean"
 
     def __init__(self, relations: list[Relation], kinds: list[str], width: int) -> None:
         super().__init__()

@@ -1,14 +1,16 @@
 """Which class an item has, from few labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mmgraph import registry
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.questions import AskedLabels
-from mmgraph.settings import ModelSettings
-from mmgraph.split.contract import Split
+from mmgraph.settings import ComponentLike, ModelSettings
+from mmgraph.split.contract import LabelSplit, Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LabelHead
 
@@ -19,6 +21,8 @@ class Categories(Task):
 
     balance: of classes that are not equally common in training, ``none``, ``weights`` by inverse frequency, or ``logit_adjustment`` by
     tau times the logarithm of their shares (see ``LabelLoss``).
+    methods: what is learnt from besides the labels. choose_by: the figure on validation that chooses the epoch, ``auto`` macro-F1 where
+    classes are balanced and else accuracy.
     """
 
     field: str
@@ -27,6 +31,8 @@ class Categories(Task):
     label_smoothing: float = 0.0
     balance: Literal["none", "weights", "logit_adjustment"] = "none"
     tau: float = 1.0
+    methods: Sequence[ComponentLike] = ()
+    choose_by: Literal["auto", "accuracy", "macro_f1", "likelihood"] = "auto"
 
     def fields(self, graph: Graph) -> list[tuple[str, str]]:
         """See Task. Raises SplitError where no item has a label of this field."""
@@ -40,7 +46,13 @@ class Categories(Task):
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
         splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
-        return [LabelHead(one, settings.width, self.weight, self.label_smoothing, self.balance, self.tau) for one in splits]
+        return [self._head(one, settings) for one in splits]
+
+    def _head(self, split: LabelSplit, settings: ModelSettings) -> LabelHead:
+        methods = [registry.create("label method", one, split) for one in self.methods]
+        return LabelHead(
+            split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau, methods, self.choose_by
+        )
 
     def asked_labels(self, split: Split) -> list[AskedLabels]:
         """See Task."""

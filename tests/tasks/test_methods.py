@@ -1,0 +1,93 @@
+"""Each label method is its formula, item by item."""
+
+import numpy as np
+import pytest
+import torch
+from graph_made import FOLLOWS, made
+
+from mmgraph import registry
+from mmgraph.errors import SettingsError
+from mmgraph.model.data import GraphData
+from mmgraph.model.train import build, train
+from mmgraph.sample.batch import LabelBatch
+from mmgraph.settings import Component, ModelSettings
+from mmgraph.tasks.kinds.categories import Categories
+from mmgraph.tasks.methods.consistency import Consistency
+
+GRAPH, SPLIT = made()
+SHOWN = SPLIT.labels["segment.category"]
+ASKED = LabelBatch(torch.tensor([0]), torch.tensor([0]))
+
+
+def test_consistency_is_the_distance_to_the_sharpened_mean():
+    draws = [torch.randn(5, 3, requires_grad=True) for _ in range(4)]
+    method = Consistency(SHOWN, draws=4, temperature=0.5, weight=2.0)
+    found = method(draws, ASKED)
+    total = 0.0
+    for item in range(5):
+        every = [torch.softmax(one[item], 0).detach().numpy().astype(float) for one in draws]
+        mean = sum(every) / 4
+        sharp = np.array([p**2 for p in mean]) / sum(p**2 for p in mean)
+        total += sum(float(((p - sharp) ** 2).sum()) for p in every)
+    assert found.item() == pytest.approx(2.0 * total / (4 * 5), rel=1e-5)
+    found.backward()
+    p = torch.softmax(draws[0].detach(), 1).requires_grad_()
+    with torch.no_grad():
+        mean = torch.stack([torch.softmax(one, 1) for one in draws]).mean(0) ** 2
+    expected = 2.0 * (p - mean / mean.sum(1, keepdim=True)).square().sum() / 20  # the sharpened mean does not move
+    (of_p,) = torch.autograd.grad(expected, p)
+    of_logits = p * (of_p - (of_p * p).sum(1, keepdim=True))
+    torch.testing.assert_close(draws[0].grad, of_logits.detach(), atol=1e-6, rtol=1e-4)
+
+
+def test_draws_that_agree_and_are_certain_cost_nothing():
+    certain = torch.eye(3) * 50
+    assert Consistency(SHOWN)([certain] * 4, ASKED).item() == pytest.approx(0, abs=1e-8)
+
+
+@pytest.mark.parametrize("given", [{"draws": 1}, {"temperature": 0.0}])
+def test_consistency_needs_draws_to_compare(given):
+    with pytest.raises(SettingsError, match="consistency compares draws; given: draws .*, temperature .*; 2 draws at least"):
+        Consistency(SHOWN, **given)
+
+
+def heads(**arguments):
+    return Categories(field="category", **arguments).heads(SPLIT, ModelSettings(width=8))
+
+
+def test_a_head_adds_its_methods_to_the_mean_over_draws():
+    (head,) = heads(methods=["consistency"])
+    rows = [{"segment": torch.randn(100, 8)} for _ in range(4)]
+    batch = type("Batch", (), {"labels": {"segment.category": LabelBatch(torch.tensor([3, 4]), torch.tensor([0, 1]))}})
+    own = sum(head.loss(one, batch) for one in rows) / 4
+    added = Consistency(SHOWN)([head.classify(one["segment"]) for one in rows], ASKED)
+    assert head.draws == 4
+    torch.testing.assert_close(head.loss_of(rows, batch), own + added)
+
+
+def test_likelihood_is_the_geometric_mean_and_chooses_where_asked():
+    (head,) = heads(choose_by="likelihood")
+    rows = {"segment": torch.randn(100, 8)}
+    p = head.probabilities(rows).numpy()[SHOWN.valid, SHOWN.labels.values[SHOWN.valid]]
+    figures = head.validate(rows)
+    assert next(iter(figures)) == head.figure == "likelihood"
+    assert figures["likelihood"] == pytest.approx(np.prod(p.astype(float)) ** (1 / len(p)), rel=1e-4)
+
+
+def trained(folder, methods, **settings):
+    model = ModelSettings(**{"width": 16, "patience": 100, "learning_rate": 1e-2, **settings})
+    links = Component(class_path="Links", init_args={"relation": str(FOLLOWS)})
+    categories = Component(class_path="Categories", init_args={"field": "category", "methods": methods})
+    tasks = [registry.create("task", one) for one in (links, categories)]
+    torch.manual_seed(3)
+    module = build(SPLIT.visible, [h for t in tasks for h in t.heads(SPLIT, model)], model, seed=3)
+    asked = [a for t in tasks for a in t.asked_links(SPLIT)], [a for t in tasks for a in t.asked_labels(SPLIT)]
+    data = GraphData(SPLIT.visible, *asked, model, 0.3, seed=3)
+    return train(module, data, {"max_epochs": 25, "accelerator": "cpu"}, folder / "checkpoints", model)
+
+
+@pytest.mark.parametrize("methods", [["consistency"]], ids=str)
+def test_a_method_trains_beside_links(tmp_path, methods):
+    found = trained(tmp_path, methods, layer="grand", depth=2)
+    accuracy = [value for _, name, value in found.curves if name == "valid/segment.category/accuracy"]
+    assert max(accuracy) > 0.8
