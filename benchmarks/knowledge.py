@@ -44,12 +44,13 @@ FILES = {"ComplEx": "complex/trouillon2016_complex_fb15k.json", "RotatE": "rotat
 HEAD = """# Missing facts beside PyKEEN
 
 `python benchmarks/knowledge.py`, {date}, {where}, {at_once} trainings at once (times are those of a shared device where that is not 1).
-Filtered ranking of heads and tails among all entities, realistic ranks, all on the same test triples; intervals are bootstraps over test
-triples. mmgraph: configs/knowledge.yaml, chosen by benchmarks/knowledge_sweep.py on the validation triples; only width and epochs
-differ between the data sets. PyKEEN 1.11.1, *published*: its own experiment file for the model (ComplEx: trouillon2016_complex_fb15k.json, RotatE:
-sun2019_rotate_fb15k237.json; it has none for these data sets); *tuned*: Adam, LCWA and cross-entropy, what its benchmarking study
-(Ali et al. 2022) found best for ComplEx on Kinships, width 256, inverse triples, early stopping on validation. Published value of
-ComplEx on CoDEx-S: .465 (Safavi and Koutra 2020). Peak MB is of the process, device MB of the GPU.
+Filtered ranking of heads and tails among all entities, realistic ranks, all on the same test triples; intervals are bootstraps over
+test triples. mmgraph: configs/knowledge.yaml, chosen by benchmarks/knowledge_sweep.py on the validation triples; only width and epochs
+differ between the data sets. PyKEEN 1.11.1, *published*: its own experiment file for the model (ComplEx:
+trouillon2016_complex_fb15k.json, RotatE: sun2019_rotate_fb15k237.json; it has none for these data sets); *tuned*: Adam, LCWA and
+cross-entropy, what its benchmarking study (Ali et al. 2022) found best for ComplEx on Kinships, width 256, inverse triples, early
+stopping on validation. Published value of ComplEx on CoDEx-S: .465 (Safavi and Koutra 2020). Peak MB is of the process, device MB of
+the GPU.
 """
 METRICS = {
     "mrr": lambda rank: 1 / rank,
