@@ -130,7 +130,8 @@ def relations_of(path: Path) -> dict[Relation, Trust]:
     """The target relations of a finished run, and how far the probabilities of each can be trusted."""
     run, _ = finished_run(path)
     try:
-        return {Relation.parse(one["relation"]): from_record(one) for one in read_json(run.calibration)}
+        told = (one for one in read_json(run.calibration) if "field" not in one)
+        return {Relation.parse(one["relation"]): from_record(one) for one in told}
     except (KeyError, TypeError) as error:
         raise RunError(f"{run.calibration} is broken", given=error, todo="run `mmgraph fit` again") from error
 

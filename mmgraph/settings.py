@@ -145,6 +145,8 @@ class LabelSplitSettings(Section, frozen=True):
 
     valid: share of the other labelled items that choose; the rest is test. group: a column or kind whose items never
     straddle train, valid and test; ``parent`` keeps the segments of one video together; ``none`` for no groups.
+
+    open: classes, by name or so many by chance, of which no label is ever shown; what is said of their items is measured apart.
     """
 
     method: Literal["per_class", "fraction", "given"] = "per_class"
@@ -152,6 +154,7 @@ class LabelSplitSettings(Section, frozen=True):
     fraction: Share = 0.1
     valid: Share = 0.3
     group: Literal["parent", "none"] = "parent"
+    open: Natural | tuple[str, ...] = 0
 
 
 LeakName = Literal[
@@ -262,7 +265,8 @@ class EvaluateSettings(Section, frozen=True):
     """bootstrap: resamples of an interval; level: its coverage; baselines: short names, or ``all`` that apply.
 
     calibration: of links' scores, a logistic curve or, with many links, any that never falls. precision: predicted links that are
-    too improbable to be right this often abstain. sampled: test links of ``auc/sampled`` and ``ap/sampled`` at most, 0 for neither.
+    too improbable to be right this often abstain. label_precision: the same of labels, whose class is then ``unknown``; that of
+    links when not given. sampled: test links of ``auc/sampled`` and ``ap/sampled`` at most, 0 for neither.
 
     candidates: among what a held-out link is ranked, all items of the ``kind``, or only those ``seen`` on that side of the relation in
     a training link, and the truth itself. block: queries at a time, fewer where their scores would take more than memory_mb (what
@@ -275,6 +279,7 @@ class EvaluateSettings(Section, frozen=True):
     block: Positive = 1024
     calibration: Literal["platt", "isotonic"] = "platt"
     precision: Share = 0.5
+    label_precision: Share | None = None
     sampled: Natural = 10_000
     candidates: Literal["kind", "seen"] = "kind"
     memory_mb: Positive = 128

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mmgraph.evaluate.baselines.classes import best_on_validation
-from mmgraph.evaluate.contract import SAME_PARENT, LabelQuestion, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.contract import OURS, SAME_PARENT, LabelQuestion, LinkMethod, LinkQuestion, Row
 from mmgraph.evaluate.evaluate import (
     Ranked,
     baseline_names,
@@ -16,10 +16,12 @@ from mmgraph.evaluate.evaluate import (
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
 from mmgraph.evaluate.grouping import group_rows
+from mmgraph.evaluate.open_classes import open_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
 from mmgraph.evaluate.sampled import METRICS as SAMPLED
 from mmgraph.evaluate.sampled import sampled_rows
+from mmgraph.evaluate.unknown import LabelTrust, label_trust, unknown_rows
 from mmgraph.evaluate.verdict import Verdict, with_carrier
 from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
@@ -41,10 +43,11 @@ class LinkAnswer:
 
 @dataclass(frozen=True)
 class LabelAnswer:
-    """What validation chose for a field: probabilities float32 [items, classes]."""
+    """What validation chose for a field: probabilities float32 [items, classes], and below which of them a class is unknown."""
 
     question: LabelQuestion
     probabilities: Floats
+    trust: LabelTrust
 
 
 @dataclass
@@ -128,8 +131,10 @@ def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateS
     predictions = {"gnn": best_on_validation(question, [head.probabilities(rows).numpy()], default=0)}
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
     ours, evidence = combine_labels(question, predictions, seed)
-    measured, verdict = evaluate_labels(question, {"mmgraph": ours, **predictions}, settings)
-    answers.labels.append(LabelAnswer(question, ours))
-    answers.rows += measured
+    every = {OURS: ours, **predictions}
+    measured, verdict = evaluate_labels(question, every, settings)
+    trusted = label_trust(question, ours, settings)
+    answers.labels.append(LabelAnswer(question, ours, trusted))
+    answers.rows += [*measured, *unknown_rows(question, ours, trusted, settings), *open_rows(question, every, settings)]
     answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)

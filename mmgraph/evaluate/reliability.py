@@ -35,7 +35,9 @@ class Bin:
 
 @dataclass(frozen=True)
 class Reliability:
-    """Of the TOP best pairs of each test query, ``n`` in all: the calibration error ``ece`` with its interval ``low`` to ``high``."""
+    """Of the TOP best pairs of each test query, or the classes of test items, ``n`` in all: the calibration error ``ece`` with its
+    interval ``low`` to ``high``.
+    """
 
     n: int
     ece: float
@@ -101,7 +103,7 @@ def trust(
     valid = best(question, method, split.valid, split.train, seed)
     threshold = lowest_threshold(calibration.probability(valid.score), valid.right, settings.precision)
     test = best(question, method, split.test, np.concatenate((split.train, split.valid)), seed)
-    found = _reliability(calibration.probability(test.score), test, settings, seed) if len(test.query) else None
+    found = measured(calibration.probability(test.score), test.right, test.query, settings, seed)
     return Trust(calibration, settings.precision, threshold, tuple(validated), found)
 
 
@@ -145,22 +147,26 @@ def lowest_threshold(probability: Floats, right: Bools, precision: float) -> flo
     return float(ordered[usable[-1]]) if len(usable) else None
 
 
-def _reliability(probability: Floats, pairs: Best, settings: EvaluateSettings, seed: int) -> Reliability:
+def measured(said: Floats, right: Bools, units: Ints, settings: EvaluateSettings, seed: int) -> Reliability | None:
+    """Of predictions that ``said`` a probability and were ``right`` or not; an interval draws ``units``. None of nothing."""
+    if not len(said):
+        return None
+    probability = said.astype(np.float64)  # as ``ece_sums`` cuts them: float32 puts what is on an edge elsewhere
     place = np.clip(np.ceil(probability * BINS).astype(int) - 1, 0, BINS - 1)
     sums = np.zeros((len(place), BINS + 1))
-    sums[np.arange(len(place)), place] = probability - pairs.right
+    sums[np.arange(len(place)), place] = probability - right
     sums[:, BINS] = 1.0
-    error = Statistic(grouped(sums, pairs.query), ece_of_sums)
+    error = Statistic(grouped(sums, units), ece_of_sums)
     low, high = None, None
     if settings.bootstrap:
         low, high = interval(draws([error], settings.bootstrap, seed)[0], settings.level)
-    bins = tuple(_bin(number, probability[place == number], pairs.right[place == number]) for number in np.unique(place))
+    bins = tuple(_bin(number, probability[place == number], right[place == number]) for number in np.unique(place))
     return Reliability(len(place), error.value, low, high, bins)
 
 
-def _bin(number: int, probability: Floats, right: Bools) -> Bin:
+def _bin(number: int, probability: Reals, right: Bools) -> Bin:
     low, high = round(float(number) / BINS, 4), round(float(number + 1) / BINS, 4)
-    return Bin(low, high, len(right), float(probability.mean(dtype=np.float64)), float(right.mean()))
+    return Bin(low, high, len(right), float(probability.mean()), float(right.mean()))
 
 
 def groups(graph: Graph, kind: str) -> npt.NDArray[np.object_]:

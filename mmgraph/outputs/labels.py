@@ -1,6 +1,6 @@
 """predictions/labels and predictions/confusion.json: the class of every item of a kind."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from mmgraph.evaluate.contract import OURS, LabelQuestion
 from mmgraph.outputs.streamed import streamed
 from mmgraph.runs import write_json
 from mmgraph.settings import OutputSettings
-from mmgraph.types import Floats, Strings
+from mmgraph.types import Bools, Floats, Strings
 
 _LABELS: dict[str, Any] = {
     "id": pa.string(),
     "field": pa.string(),
     "value": pa.string(),
     "probability": pa.float32(),
+    "unknown": pa.bool_(),
     "split": pa.string(),
 }
 LABELS = pa.schema(_LABELS)
@@ -27,18 +28,23 @@ LABELS = pa.schema(_LABELS)
 
 @dataclass(frozen=True)
 class LabelPrediction:
-    """probabilities: float32 [items, classes], rows sum to 1, of the method that validation chose; ``method`` names it."""
+    """probabilities: float32 [items, classes], rows sum to 1, of the method that validation chose; ``method`` names it.
+
+    unknown: which classes of these probabilities are not to be relied upon; none when not given.
+    """
 
     question: LabelQuestion
     probabilities: Floats
     method: str = OURS
+    unknown: Callable[[Floats], Bools] | None = None
 
 
 def write_labels(predictions: Sequence[LabelPrediction], folder: Path, settings: OutputSettings) -> None:
     """Write ``labels.parquet|csv`` and ``confusion.json`` into ``folder``.
 
-    Every item of the kind has one row: its likeliest class (of equal ones the first), that class's probability, and ``split``:
-    train, valid or test where its label is known, ``unused`` where it is known but in none of the three, else ``unlabelled``.
+    Every item of the kind has one row: its likeliest class (of equal ones the first), that class's probability, whether it is too
+    improbable to be relied upon (``unknown``), and ``split``: train, valid or test where its label is known, ``unused`` where it is
+    known but in none of the three, ``open`` where it is of an open class, else ``unlabelled``.
     Raises StoreError where the probabilities do not fit the items and classes, RunError where the disk is full.
     """
     for one in predictions:
@@ -74,11 +80,14 @@ def _table(one: LabelPrediction) -> pa.Table:
     labels = one.question.split.labels
     count = len(labels.values)
     best = one.probabilities.argmax(axis=1)
+    probability = one.probabilities[np.arange(count), best].astype(np.float32)
+    unknown = np.zeros(count, bool) if one.unknown is None else one.unknown(probability)
     columns: list[Any] = [
         pa.array(one.question.graph.ids[labels.kind], pa.string()),
         pa.repeat(pa.scalar(labels.field), count),
         pa.array(np.asarray(labels.classes, dtype=object)[best], pa.string()),
-        pa.array(one.probabilities[np.arange(count), best].astype(np.float32), pa.float32()),
+        pa.array(probability, pa.float32()),
+        pa.array(unknown, pa.bool_()),
         pa.array(_splits(one.question), pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=LABELS)
@@ -87,5 +96,5 @@ def _table(one: LabelPrediction) -> pa.Table:
 def _splits(question: LabelQuestion) -> Strings:
     split = question.split
     names = np.where(split.labels.values >= 0, "unused", "unlabelled").astype(object)
-    names[split.train], names[split.valid], names[split.test] = "train", "valid", "test"
+    names[split.train], names[split.valid], names[split.test], names[split.open] = "train", "valid", "test", "open"
     return names

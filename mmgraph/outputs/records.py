@@ -74,6 +74,7 @@ def record_graph(run: RunFolder, graph: Graph, split: Split) -> None:
                     "train": len(one.train),
                     "valid": len(one.valid),
                     "test": len(one.test),
+                    **({"open": list(one.open_classes)} if one.open_classes else {}),
                 }
                 for name, one in split.labels.items()
             ],

@@ -23,7 +23,8 @@ class Dot:
 
 @dataclass(frozen=True)
 class Plot:
-    """Links of ``relations``: probability said (x) and share that is right (y), of ``n`` pairs; on the diagonal both are equal.
+    """Links of ``relations``, or labels of a field: probability said (x) and share that is right (y), of ``n`` pairs or items; on the
+    diagonal both are equal. what: ``links`` or ``labels``.
 
     error: ``ece``, ``low``, ``high``. threshold: under which predictions abstain, None where all do.
     """
@@ -36,6 +37,7 @@ class Plot:
     precision: float
     threshold: float | None
     validated: tuple[str, ...]
+    what: str = "links"
 
     @property
     def threshold_x(self) -> float | None:
@@ -54,11 +56,12 @@ def at(probability: float, right: float) -> tuple[float, float]:
 
 
 def plots(records: Sequence[Mapping[str, Any]]) -> list[Plot]:
-    """One plot for relations whose probabilities were made and measured together; none for what was not measured."""
+    """One plot for a field, or for relations whose probabilities were made and measured together; none for what was not measured."""
     together: dict[str, list[Mapping[str, Any]]] = {}
     for one in records:
         if one.get("reliability"):
-            together.setdefault(repr((one["calibration"], one["threshold"], one["reliability"])), []).append(one)
+            key = one.get("field"), one["calibration"], one["threshold"], one["reliability"]
+            together.setdefault(repr(key), []).append(one)
     return [_plot(some) for some in together.values()]
 
 
@@ -77,7 +80,7 @@ def _plot(records: Sequence[Mapping[str, Any]]) -> Plot:
     )
     validated = tuple(sorted({group for each in records for group in each["validated"]}))
     return Plot(
-        relations=tuple(str(each["relation"]) for each in records),
+        relations=tuple(str(each["field"] if "field" in each else each["relation"]) for each in records),
         n=found["n"],
         error=(found["ece"], found["low"], found["high"]),
         dots=dots,
@@ -85,4 +88,5 @@ def _plot(records: Sequence[Mapping[str, Any]]) -> Plot:
         precision=one["precision"],
         threshold=one["threshold"],
         validated=validated,
+        what="labels" if "field" in one else "links",
     )

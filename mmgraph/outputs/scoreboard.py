@@ -21,6 +21,7 @@ ORDER = (
     "accuracy",
     "macro_f1",
     "ece",
+    "auroc/open",
 )
 LOWER = frozenset({"mr", "ece"})  # the smaller, the better
 NAMES = {
@@ -37,6 +38,7 @@ NAMES = {
     "accuracy": "Accuracy",
     "macro_f1": "Macro-F1",
     "ece": "Calibration error",
+    "auroc/open": "AUROC (open classes)",
 }
 _AMONG = {SAME_PARENT: ", among the items of the same parent"}
 

@@ -6,6 +6,7 @@ from typing import Any
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.evaluate.answers import Answers, LinkAnswer
 from mmgraph.evaluate.reliability import as_record
+from mmgraph.evaluate.unknown import as_record as label_record
 from mmgraph.graph.contract import Graph
 from mmgraph.model.train import Trained
 from mmgraph.outputs.embeddings import write_embeddings
@@ -27,10 +28,11 @@ def write_training(run: RunFolder, graph: Graph, trained: Trained) -> None:
 def write_answers(run: RunFolder, answers: Answers, catalogue: Catalogue, settings: Settings) -> None:
     """Predictions, metrics, verdict, evidence, and the report, which reads them back from the run folder."""
     write_links([predicted(one) for one in answers.links], run.predictions, settings.outputs)
-    labels = [LabelPrediction(one.question, one.probabilities) for one in answers.labels]
+    labels = [LabelPrediction(one.question, one.probabilities, unknown=one.trust.unknown) for one in answers.labels]
     write_labels(labels, run.predictions, settings.outputs)
     write_ranks(answers.ranked, run.ranks)
-    write_json(run.calibration, [_calibration(one) for one in answers.links])
+    told = [_calibration(one) for one in answers.links], [label_record(one.question, one.trust) for one in answers.labels]
+    write_json(run.calibration, [*told[0], *told[1]])
     write_json(run.metrics, [asdict(row) for row in answers.rows])
     write_json(run.verdict, [asdict(one) for one in answers.verdicts])
     write_json(run.evidence, [asdict(one) for one in answers.evidence])

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from mmgraph.graph.contract import Edges, Graph, Labels
 from mmgraph.types import Ints, Relation
 
@@ -24,12 +26,18 @@ class LinkSplit:
 
 @dataclass(frozen=True)
 class LabelSplit:
-    """``train``, ``valid``, ``test``: int64 item positions, disjoint; labelled items may be in none (grouped with train)."""
+    """``train``, ``valid``, ``test``: int64 item positions, disjoint; labelled items may be in none (grouped with train).
+
+    open: int64 positions of items of ``open_classes``, which ``labels`` do not have: nobody may know that there are such classes, and
+    it is measured what is said of these items.
+    """
 
     labels: Labels
     train: Ints
     valid: Ints
     test: Ints
+    open: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    open_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

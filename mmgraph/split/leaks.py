@@ -211,7 +211,7 @@ def _label_visible(visible: Graph, split: LabelSplit) -> None:
     labels = visible.labels.get((split.labels.kind, split.labels.field))
     if labels is None:
         return
-    hidden = np.concatenate([split.valid, split.test])
+    hidden = np.concatenate([split.valid, split.test, split.open])
     shown = labels.values[hidden] >= 0
     if shown.any():
         wrong = f"a leak: {int(shown.sum())} held-out labels of {labels.target} visible"

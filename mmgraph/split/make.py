@@ -16,6 +16,7 @@ from mmgraph.split.contract import LabelSplit, LinkSplit, Split
 from mmgraph.split.label_notes import label_notes
 from mmgraph.split.labels import split_labels
 from mmgraph.split.links import split_links
+from mmgraph.split.open_classes import closed
 from mmgraph.split.pairs import keys
 from mmgraph.types import Bools, Ints, Relation
 
@@ -32,7 +33,13 @@ def make(
     that is not there, or that cannot be split as asked.
     """
     links = split_links(graph, _known_relations(graph, relations), settings.links, seed)
-    labels = {one.target: split_labels(graph, one, settings.labels, seed) for one in _known_fields(graph, fields)}
+    fields_left = closed(_known_fields(graph, fields), settings.labels.open, seed)
+    labels = {
+        one.labels.target: replace(
+            split_labels(graph, one.labels, settings.labels, seed), open=one.items, open_classes=one.classes
+        )
+        for one in fields_left
+    }
     notes: list[str] = []
     edges = _without_derived(graph, links, _only_train(graph, links), notes)
     if settings.links.method == "time" and links:
@@ -42,6 +49,11 @@ def make(
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
     notes += _told_by_overlap(links)
+    notes += [
+        f"{name}: nobody sees a label of {', '.join(one.open_classes)} ({len(one.open)} items)"
+        for name, one in labels.items()
+        if one.open_classes
+    ]
     for note in notes:
         _log.info("%s", note)
     doubts = label_notes(graph, labels.values())

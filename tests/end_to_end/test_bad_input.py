@@ -122,6 +122,11 @@ CASES = {
         [],
         "t0 has several values of topic, and a field has one value an item; given: x, y; keep one value",
     ),
+    "an open class that is not there": (
+        nothing,
+        ["--split.labels.open=[w]"],
+        "split.labels.open: no field has this class; given: w; classes: x, y, z",
+    ),
     "a field with one value": (
         lambda asked: asked.add("labels.csv", *(f"t{i},mood,calm" for i in range(20))),
         ["--tasks.1.field=mood"],

@@ -130,7 +130,7 @@ def run(tmp_path):
     ])  # fmt: skip
     labelled = split.labels["segment.category"]
     of = {int(i): name for name in ("train", "valid", "test") for i in getattr(labelled, name)}
-    table(folder, "labels", LABELS, [(f"s{i}", "category", "x", 0.5, of.get(i, "unused")) for i in range(20)])
+    table(folder, "labels", LABELS, [(f"s{i}", "category", "x", 0.5, False, of.get(i, "unused")) for i in range(20)])
     vectors = {"segment": np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)}
     write_embeddings(folder / "embeddings", graph.ids, vectors)
     return folder, graph, split, vectors["segment"]

@@ -1,12 +1,14 @@
 """Predicted labels and the confusion matrix."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from mmgraph.errors import RunError, StoreError
+from mmgraph.evaluate.unknown import LabelTrust
 from mmgraph.outputs.labels import LabelPrediction, confusion, write_labels
 from mmgraph.settings import OutputSettings
 
@@ -18,7 +20,8 @@ def test_every_item_has_a_row_and_its_split(tmp_path):
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5], [0.3, 0.7], [0, 1]], dtype=np.float32)
     write_labels([LabelPrediction(question, probabilities)], tmp_path, OutputSettings())
     table = pd.read_parquet(tmp_path / "labels.parquet")
-    assert list(table) == ["id", "field", "value", "probability", "split"]
+    assert list(table) == ["id", "field", "value", "probability", "unknown", "split"]
+    assert not table["unknown"].any()
     assert table["value"].tolist() == ["a", "b", "a", "a", "b", "b"]
     assert table["split"].tolist() == ["train", "valid", "test", "test", "unlabelled", "unused"]
     np.testing.assert_allclose(table["probability"], [0.9, 0.8, 0.6, 0.5, 0.7, 1])
@@ -62,3 +65,18 @@ def test_a_full_disk_leaves_the_old_files(tmp_path, full_disk):
     with pytest.raises(RunError, match="No space left on device"):
         write_labels([LabelPrediction(label_question([0]), np.ones((1, 2), np.float32))], tmp_path, OutputSettings())
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"labels.parquet": "old"}
+
+
+def test_what_is_too_improbable_is_unknown_and_open_items_are_named(tmp_path):
+    question = label_question([0, 1, -1, -1], train=[0], test=[1])
+    question = replace(question, split=replace(question.split, open=np.array([3]), open_classes=("c",)))
+    probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.5, 0.5]], np.float32)
+    trust = LabelTrust(0.8, 0.7, None)
+    write_labels([LabelPrediction(question, probabilities, unknown=trust.unknown)], tmp_path, OutputSettings())
+    table = pd.read_parquet(tmp_path / "labels.parquet")
+    assert table["unknown"].tolist() == [False, True, False, True]
+    assert table["value"].tolist() == ["a", "b", "b", "a"]
+    assert table["split"].tolist() == ["train", "test", "unlabelled", "open"]
+    nothing = LabelPrediction(question, probabilities, unknown=LabelTrust(0.8, None, None).unknown)
+    write_labels([nothing], tmp_path, OutputSettings())
+    assert pd.read_csv(tmp_path / "labels.csv")["unknown"].all()

@@ -1,3 +1,4 @@
+import dataclasses
 from collections import Counter
 from itertools import chain
 
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmgraph.errors import SplitError
+from mmgraph.errors import LeakError, SplitError
 from mmgraph.settings import LabelSplitSettings, SplitSettings
 from mmgraph.split.leaks import check
 from mmgraph.split.make import make
@@ -170,3 +171,44 @@ def test_more_classes_than_validation_items_is_said(graph, caplog):
     assert split.notes[0] in caplog.text
     made = graph({"s": 9}, labels={"s.c": [0, 0, 1, 1, 2, 2, 0, 1, 2]}, splits={"s.c": [0, 1, 0, 1, 0, 2, 2, 2, 1]})
     assert split_of(made, asked(method="given"))[1].notes == ()
+
+
+def test_open_classes_are_never_shown_and_their_items_are_told_apart(graph):
+    values = np.repeat(np.arange(4), 10)
+    made = graph({"s": 42}, labels={"s.c": [*values, -1, -1]})
+    before = made.labels["s", "c"].values.copy()
+    one, split = split_of(made, asked(open=("c1", "c3")))
+    assert (one.labels.classes, one.open_classes) == (("c0", "c2"), ("c1", "c3"))
+    assert one.open.tolist() == [*range(10, 20), *range(30, 40)]
+    everything = list(chain(*parts(one).values()))
+    assert sorted(everything) == [*range(10), *range(20, 30)]
+    assert all(one.labels.classes[one.labels.values[item]] == f"c{values[item]}" for item in everything)
+    shown = split.visible.labels["s", "c"]
+    assert shown.classes == ("c0", "c2")
+    assert np.flatnonzero(shown.values >= 0).tolist() == one.train.tolist()
+    assert (made.labels["s", "c"].values == before).all()
+    assert split.notes == ("s.c: nobody sees a label of c1, c3 (20 items)",)
+    check(made, split)
+    leaking = dataclasses.replace(split, visible=made)
+    with pytest.raises(LeakError, match=r"a leak: \d+ held-out labels of s.c visible"):
+        check(made, leaking)
+
+
+def test_open_classes_by_chance_depend_on_the_seed_alone(graph):
+    made = graph({"s": 60}, labels={"s.c": np.repeat(np.arange(6), 10)})
+    drawn = {split_of(made, asked(open=2), seed)[0].open_classes for seed in range(20)}
+    assert {len(one) for one in drawn} == {2}
+    assert len(drawn) > 3
+    assert split_of(made, asked(open=2), 5)[0].open_classes == split_of(made, asked(open=2), 5)[0].open_classes
+    none, _ = split_of(made, asked())
+    assert (len(none.open), none.open_classes) == (0, ())
+
+
+def test_open_classes_that_cannot_be(graph):
+    made = graph({"s": 30}, labels={"s.c": np.repeat(np.arange(3), 10)})
+    with pytest.raises(SplitError, match=r"split.labels.open: no field has this class; given: c9; classes: c0, c1, c2"):
+        split_of(made, asked(open=("c1", "c9")))
+    with pytest.raises(
+        SplitError, match=r"split.labels.open leaves s.c nothing to tell apart; given: 2 open of 3; open fewer"
+    ):
+        split_of(made, asked(open=2))
