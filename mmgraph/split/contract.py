@@ -36,8 +36,8 @@ class LabelSplit:
     train: Ints
     valid: Ints
     test: Ints
-    open: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    open_classes: tuple[str, ...] = ()
+    open: Ints = field(default_factory=lambda: np.zeros(0, np.int64), kw_only=True)
+    open_classes: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)
