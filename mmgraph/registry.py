@@ -1,8 +1,8 @@
 """Find what can be named in the YAML: one class a file, by short name, without importing it.
 
 A group is a package whose files each hold one public class of the group's contract (importers, edge builders, layers,
-scorers, losses, negative samplers, tasks, label methods, baselines, groupings); encoders come from the entry-point group
-``mmgraph.encoders``. The signature is read from the source with ``ast``, so that a typing error in a YAML is answered
+scorers, losses, readouts, negative samplers, tasks, label methods, baselines, groupings); encoders come from the entry-point
+group ``mmgraph.encoders``. The signature is read from the source with ``ast``, so that a typing error in a YAML is answered
 without importing torch. What a person may set is keyword-only (the fields of a ``dataclass(kw_only=True)``, or what
 follows ``*`` in ``__init__``); what the pipeline supplies is positional.
 """
@@ -33,6 +33,7 @@ GROUPS: Mapping[str, str] = {
     "scorer": "mmgraph.model.scorers",
     "loss": "mmgraph.model.losses",
     "regulariser": "mmgraph.model.regularisers",
+    "readout": "mmgraph.model.readouts",
     "negative sampler": "mmgraph.model.negatives",
     "task": "mmgraph.tasks.kinds",
     "label method": "mmgraph.tasks.methods",

@@ -1,4 +1,4 @@
-"""Contracts of the model's parts: layers, scorers, losses, regularisers, heads. Each is an ``nn.Module``, one file with one class.
+"""Contracts of the model's parts: layers, scorers, losses, regularisers, readouts, heads. Each is an ``nn.Module``, one class a file.
 
 What the pipeline supplies is positional in ``__init__``; what the YAML may set is keyword-only.
 """
@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mmgraph.errors import SettingsError
+from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Batch, Block, LogQ
 
 Metric = Literal["inner", "distance"]
@@ -100,6 +101,21 @@ def same_both_ways(scorer: Scorer, width: int) -> bool:
     one, two = torch.randn(2, 8, width, generator=torch.Generator().manual_seed(0)).unbind()
     there = scorer.pairs(scorer.source(one), scorer.target(two))
     return torch.allclose(there, scorer.pairs(scorer.source(two), scorer.target(one)), atol=1e-5)
+
+
+class Readout(nn.Module, abc.ABC):
+    """Vectors of an item's parts -> one vector of the whole; built as ``Readout(width, **settings)``, one file in ``readouts/``.
+
+    wide: of what it gives.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.wide = width
+
+    @abc.abstractmethod
+    def forward(self, rows: Float[Tensor, "parts width"], members: Adjacency) -> Float[Tensor, "wholes wide"]:
+        """``members``: from rows to wholes. A whole without parts is zero, or what the readout says of nothing."""
 
 
 class Regulariser(nn.Module, abc.ABC):

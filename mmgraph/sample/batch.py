@@ -154,14 +154,19 @@ class TripleBatch:
 
 @dataclass(frozen=True)
 class LabelBatch:
-    """Rows of the output embeddings and their classes."""
+    """Rows of the output embeddings and their classes.
+
+    members: where what is labelled is read out from its parts, from rows of the output embeddings of the parts' kind to the labelled
+    items; these are then numbered as they come, and have no rows of their own.
+    """
 
     items: Int[Tensor, "labelled"]
     classes: Int[Tensor, "labelled"]
+    members: Adjacency | None = None
 
     def to(self, device: torch.device) -> "LabelBatch":
         """A copy on a device."""
-        return LabelBatch(self.items.to(device), self.classes.to(device))
+        return LabelBatch(self.items.to(device), self.classes.to(device), _moved(self.members, device))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch.utils.data import IterableDataset
 
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.adjacency import Adjacency
-from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
+from mmgraph.sample.batch import Batch, Block, Inputs, LinkBatch, ModalityInput
 from mmgraph.sample.chains import placed
 from mmgraph.sample.clock import Clock, in_order, joined
 from mmgraph.sample.questions import AskedLabels, AskedLinks
@@ -99,7 +99,7 @@ class FullGraphBatches(IterableDataset[Batch]):
             chosen = self._chosen(one, place, rng)
             asked[one.name] = link_batch(one, chosen, rng)
             drawn.append((one, chosen))
-        labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
+        labels = {a.name: a.whole(self.graph) for a in self.labels}
         yield asking(self._whole, self.chains, gone(drawn, self.clock), Batch(self._whole.inputs, (), asked, labels))
 
     def _chosen(self, one: AskedLinks, place: float, rng: np.random.Generator) -> Ints:

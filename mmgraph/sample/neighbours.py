@@ -85,10 +85,7 @@ class NeighbourBatches(IterableDataset[Batch]):
             self._inputs(inputs),
             tuple(blocks),
             {name: _numbered(one, number_of) for name, one in drawn.items()},
-            {
-                name: LabelBatch(number_of[a.kind](a.items[part]), torch.from_numpy(a.classes[part]))
-                for name, (a, part) in labelled.items()
-            },
+            {name: _labels(a, part, seeds) for name, (a, part) in labelled.items()},
             places=self._places(inputs, drawn, moment),
             moment=moment if np.isfinite(moment) else None,
         )
@@ -120,7 +117,8 @@ class NeighbourBatches(IterableDataset[Batch]):
             wanted.setdefault(source, []).extend([one.asked.source[one.chosen], one.sources])
             wanted.setdefault(target, []).extend([one.asked.target[one.chosen], one.targets])
         for asked, part in labelled.values():
-            wanted.setdefault(asked.kind, []).append(asked.items[part])
+            kind, items = asked.wanted(part)
+            wanted.setdefault(kind, []).append(items)
         return {kind: np.unique(np.concatenate(parts)) for kind, parts in wanted.items()}
 
     def _sample(
@@ -180,6 +178,11 @@ class _Numbering:
 
     def __call__(self, items: Ints) -> torch.Tensor:
         return torch.from_numpy(np.searchsorted(self._seeds, items))
+
+
+def _labels(asked: AskedLabels, part: Ints, seeds: Mapping[str, Ints]) -> LabelBatch:
+    rows = seeds[asked.wanted(part)[0]]
+    return asked.batch(part, rows, len(rows))
 
 
 def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mmgraph.sample.batch import LogQ
+from mmgraph.graph.contract import Graph
+from mmgraph.sample.batch import LabelBatch, LogQ
+from mmgraph.sample.members import Members
 from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side
 from mmgraph.types import Bools, Ints, Relation, Times
 
@@ -97,9 +99,29 @@ def log_q(sampler: NegativeSampler, asked: Questions, others: Ints, num_items: i
 
 @dataclass(frozen=True)
 class AskedLabels:
-    """The train labels of a field: item positions of ``kind`` and their classes."""
+    """The train labels of a field: item positions of ``kind`` and their classes. members: the parts that they are read out from."""
 
     name: str
     kind: str
     items: Ints
     classes: Ints
+    members: Members | None = None
+
+    def wanted(self, part: Ints) -> tuple[str, Ints]:
+        """The kind and the positions of the items whose embeddings the chosen labels need."""
+        if self.members is None:
+            return self.kind, self.items[part]
+        return self.members.kind, self.members.of(self.items[part])[0]
+
+    def batch(self, part: Ints, rows: Ints | None, num_rows: int) -> LabelBatch:
+        """The chosen labels. rows: sorted positions of the items, of the wanted kind, that have output embeddings; None where all have,
+        and ``num_rows`` is how many.
+        """
+        items, classes = self.items[part], torch.from_numpy(self.classes[part])
+        if self.members is not None:
+            return LabelBatch(torch.arange(len(items)), classes, self.members.adjacency(items, rows, num_rows))
+        return LabelBatch(torch.from_numpy(items if rows is None else np.searchsorted(rows, items)), classes)
+
+    def whole(self, graph: Graph) -> LabelBatch:
+        """All labels, in a batch of the whole graph."""
+        return self.batch(np.arange(len(self.items)), None, graph.count(self.wanted(np.zeros(0, np.int64))[0]))

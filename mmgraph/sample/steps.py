@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import torch
 from torch.utils.data import IterableDataset
 
 from mmgraph.graph.contract import Graph
-from mmgraph.sample.batch import Batch, LabelBatch
+from mmgraph.sample.batch import Batch
 from mmgraph.sample.clock import Clock, in_order, joined
 from mmgraph.sample.full import Gone, asking, gone, link_batch, whole_batch
 from mmgraph.sample.questions import AskedLabels, AskedLinks
@@ -48,7 +47,7 @@ class WholeGraphSteps(IterableDataset[Batch]):
         rng = np.random.default_rng((self.seed, self.epoch))
         links = [np.array_split(self._order(one, rng), self._steps) for one in self.links]
         triples = [np.array_split(rng.permutation(len(one)), self._steps) for one in self.triples]
-        labels = {a.name: LabelBatch(torch.from_numpy(a.items), torch.from_numpy(a.classes)) for a in self.labels}
+        labels = {a.name: a.whole(self.graph) for a in self.labels}
         for step in range(self._steps):
             chosen = [np.sort(parts[step]) for parts in links]
             asked = [np.sort(parts[step]) for parts in triples]

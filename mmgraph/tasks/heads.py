@@ -23,6 +23,7 @@ from mmgraph.tasks.contract import RelationHead
 from mmgraph.tasks.label_loss import Balance, LabelLoss
 from mmgraph.tasks.method import LabelMethod
 from mmgraph.tasks.ranking import LinkRanking
+from mmgraph.tasks.whole import Whole
 from mmgraph.types import Ints
 
 _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked once training has ended
@@ -132,7 +133,7 @@ class LabelHead(Head):
     """A softmax over classes, trained with cross-entropy on the labels shown, and what the ``methods`` add.
 
     balance, tau: see ``LabelLoss``. choose_by: which figure on validation chooses the epoch; ``auto``: macro-F1 where classes are
-    balanced, else accuracy.
+    balanced, else accuracy. whole: reads what is labelled out from its parts; without methods.
     """
 
     def __init__(
@@ -145,23 +146,26 @@ class LabelHead(Head):
         tau: float = 1.0,
         methods: Sequence[LabelMethod] = (),
         choose_by: str = "auto",
+        whole: Whole | None = None,
     ) -> None:
         super().__init__()
         labels = split.labels
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
         figure = choose_by if choose_by != "auto" else "accuracy" if balance == "none" else "macro_f1"
-        self.kinds, self.figure = (labels.kind,), figure if len(split.valid) else None
+        self.kinds = (labels.kind if whole is None else whole.members.kind,)
+        self.figure = figure if len(split.valid) else None
         counts = np.bincount(labels.values[split.train], minlength=len(labels.classes))
         self.compare = LabelLoss(counts, balance, tau, label_smoothing)
         self.methods: list[LabelMethod] = nn.ModuleList(methods)  # type: ignore[assignment]
         self.draws = max((one.draws for one in methods), default=1)
-        self.classify = nn.Linear(width, len(labels.classes))
+        self.whole = whole
+        self.classify = nn.Linear(width if whole is None else whole.readout.wide, len(labels.classes))
         self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.values[split.valid])
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Mean cross-entropy, as ``LabelLoss`` balances it."""
         asked = batch.labels[self.name]
-        logits = self.classify(embeddings[self.kind][asked.items])
+        logits = self.classify(embeddings[self.kind][asked.items] if self.whole is None else self.whole(embeddings, asked))
         loss: Tensor = self.compare(logits, asked.classes)
         return loss
 
@@ -181,7 +185,7 @@ class LabelHead(Head):
         items, classes = self._valid
         if not len(items):
             return {}
-        logits = self.classify(embeddings[self.kind][items]).float().cpu()
+        logits = self.classify(self._vectors(embeddings, items)).float().cpu()
         called, loss = logits.argmax(1), float(F.cross_entropy(logits, classes))
         found = {
             "accuracy": float((called == classes).float().mean()),
@@ -195,4 +199,9 @@ class LabelHead(Head):
     @torch.no_grad()
     def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:
         """Of every item of the kind."""
-        return torch.softmax(self.classify(embeddings[self.kind]).float(), 1).cpu()
+        return torch.softmax(self.classify(self._vectors(embeddings)).float(), 1).cpu()
+
+    def _vectors(self, embeddings: Embeddings, items: Tensor | None = None) -> Tensor:
+        if self.whole is not None:
+            return self.whole.of(embeddings, items)
+        return embeddings[self.kind] if items is None else embeddings[self.kind][items]

@@ -18,6 +18,7 @@ from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.adjacency import Adjacency
 from mmgraph.settings import Component, ModelSettings
 from mmgraph.testing import awkward_clips, check_encoder
 
@@ -111,6 +112,13 @@ def test_loss(mine):
 def test_regulariser(mine):
     regulariser = registry.create("regulariser", _component("Regulariser", weight=0.5))
     assert regulariser((torch.tensor([[1.0, 3.0], [2.0, 0.0]]),)).item() == pytest.approx(1.25)
+
+
+def test_readout(mine):
+    readout = registry.create("readout", _component("Readout", least=0.25), 1)
+    members = Adjacency(torch.tensor([0, 2, 2]), torch.tensor([0, 2]), 3)
+    found = readout(torch.tensor([[1.0], [9.0], [5.0]]), members)
+    torch.testing.assert_close(found, torch.tensor([[3.0, 2.0], [0.0, 0.5]]))
 
 
 def test_negative_sampler(mine):

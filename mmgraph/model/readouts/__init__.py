@@ -1,0 +1,1 @@
+"""Readouts, one a file: the vectors of an item's parts -> one vector."""
