@@ -1,6 +1,6 @@
 """One training epoch of the same two-layer link model in mmgraph, DGL and PyG: time, as ratios, and peak memory.
 
-    python benchmarks/epoch.py [--models sage,gat] [--modes full,sampled] [--repeats 5] [--quick] [--out benchmarks/results]
+    python benchmarks/epoch.py [--models sage,gat] [--modes full,sampled] [--repeats 5] [--device cpu] [--quick] [--out benchmarks/results]
 
 The graph is made: three kinds, four relations with skewed degrees, their reverses. The model is the same everywhere: a linear map a
 kind, two layers (a map of the item itself a kind, and of each relation the mean of the neighbours or four heads of attention), and
@@ -12,6 +12,8 @@ PyG's as it comes, would map the item itself once a relation; so they are given 
 Full graph: mmgraph draws anew in every epoch which links are predicted and takes them out of the messages; the others predict the same
 links in every epoch, taken out once, before the clock starts. Sampled: a number of batches; all exclude the links of a batch
 and their reverses, but PyG, which cannot.
+
+With `--device cuda` mmgraph and PyG train on the GPU (DGL's wheel has no CUDA), and the peak is of the GPU's memory.
 
 Each runs in a process of its own that makes one epoch when told to. Epochs of the three alternate; ratios are of neighbours in time.
 """
@@ -39,6 +41,7 @@ import torch.nn.functional as F
 from torch import nn
 
 WIDTH, HEADS, FANOUTS, THREADS = 64, 4, (15, 10), 2
+DEVICE = os.environ.get("EPOCH_DEVICE", "cpu")  # of the workers: their parent says so
 COUNTS = {"user": 120_000, "item": 60_000, "tag": 20_000}
 LINKS = {
     ("user", "plays", "item"): 1_600_000,
@@ -129,12 +132,12 @@ def timed_ours(model, mode, size):
 
     class Clock(lightning.Callback):
         def on_train_epoch_end(self, *_):
-            tell(time.perf_counter() - self.began, float(trainer.callback_metrics["train/loss"]))
+            tell(now() - self.began, float(trainer.callback_metrics["train/loss"]))
             self.began = wait()
 
     clock = Clock()
     trainer = lightning.Trainer(
-        accelerator="cpu", max_epochs=-1, callbacks=[clock], logger=False, enable_checkpointing=False, num_sanity_val_steps=0,
+        accelerator=DEVICE, max_epochs=-1, callbacks=[clock], logger=False, enable_checkpointing=False, num_sanity_val_steps=0,
         limit_val_batches=0, limit_train_batches=None if mode == "full" else size.batches, enable_progress_bar=False,
         enable_model_summary=False, reload_dataloaders_every_n_epochs=1,
     )  # fmt: skip
@@ -166,7 +169,7 @@ def info_nce(sources, targets, source, target, other_sources, other_targets):
     positive = (source * target).sum(1, keepdim=True)
     forward = source @ targets[other_targets].T
     backward = target @ sources[other_sources].T * WIDTH**-0.5
-    first = torch.zeros(len(source), dtype=torch.int64)
+    first = torch.zeros(len(source), dtype=torch.int64, device=source.device)
     losses = [F.cross_entropy(torch.cat([positive, scores], 1), first) for scores in (forward, backward)]
     return sum(losses) / 2
 
@@ -180,7 +183,7 @@ def predicted(links, size):
 
 
 def candidates(counts, number):
-    return torch.randperm(counts["user"])[:number], torch.randperm(counts["item"])[:number]
+    return tuple(torch.randperm(counts[kind])[:number].to(DEVICE) for kind in ("user", "item"))
 
 
 def both(links):
@@ -194,7 +197,7 @@ def both(links):
 
 def timed_peer(model, batches, loss_of):
     """Epochs of a peer: ``batches()`` gives what ``loss_of`` takes."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(model.to(DEVICE).parameters(), lr=3e-3, weight_decay=1e-4)
     while True:
         began, total, count = wait(), 0.0, 0
         for batch in batches():
@@ -203,13 +206,13 @@ def timed_peer(model, batches, loss_of):
             loss.backward()
             optimiser.step()
             total, count = total + float(loss), count + 1
-        tell(time.perf_counter() - began, total / count)
+        tell(now() - began, total / count)
 
 
 def full(model, links, counts, features, size, run):
     """The epochs of a peer on the full graph: one step."""
     chosen, _ = predicted(links, size)
-    source, target = (torch.from_numpy(end[chosen]) for end in links[TARGET])
+    source, target = (torch.from_numpy(end[chosen]).to(DEVICE) for end in links[TARGET])
 
     def loss_of(others):
         rows = model(features, run)
@@ -240,6 +243,8 @@ def dgl_heard(graph, layer, rows):
 
 
 def timed_dgl(name, mode, size):
+    if DEVICE != "cpu":
+        sys.exit("DGL's wheel has no CUDA")
     from mmgraph.graph.dgl import load_dgl  # makes the import work on this torch, and nothing else
 
     dgl = load_dgl()
@@ -297,7 +302,8 @@ def timed_pyg(name, mode, size):
 
     model = Model(counts, [layer(), layer()])
     if mode == "full":
-        index = {r: torch.stack(ends) for r, ends in both(without_predicted(links, size)).items()}
+        index = {r: torch.stack(ends).to(DEVICE) for r, ends in both(without_predicted(links, size)).items()}
+        features = {kind: x.to(DEVICE) for kind, x in features.items()}
         return full(model, links, counts, features, size, lambda _, one, rows: one(rows, index))
     data = HeteroData()
     for kind, x in features.items():
@@ -314,6 +320,7 @@ def timed_pyg(name, mode, size):
     )
 
     def loss_of(batch):
+        batch = batch.to(DEVICE)
         rows = model(batch.x_dict, lambda _, one, rows: one(rows, batch.edge_index_dict))
         users, items = batch[TARGET].edge_label_index
         true = batch[TARGET].edge_label > 0
@@ -328,6 +335,13 @@ def first(batches, number):
         yield batch
 
 
+def now():
+    """The clock, once the GPU has done what it was given."""
+    if DEVICE == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
 def wait():
     """Until the parent says to go on."""
     line = sys.stdin.readline()
@@ -338,15 +352,17 @@ def wait():
 
 def tell(seconds, loss):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    if DEVICE == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 2**20
     print(json.dumps({"s": seconds, "loss": loss, "peak_mb": peak}), flush=True)
 
 
 class Worker:
     """A process that makes an epoch when asked."""
 
-    def __init__(self, peer, model, mode, quick):
+    def __init__(self, peer, model, mode, quick, device):
         command = [sys.executable, __file__, "--worker", f"{peer},{model},{mode}", *(["--quick"] if quick else [])]
-        environment = os.environ | {"OMP_NUM_THREADS": str(THREADS)}
+        environment = os.environ | {"OMP_NUM_THREADS": str(THREADS), "EPOCH_DEVICE": device}
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
     def epoch(self):
@@ -361,9 +377,9 @@ class Worker:
         self.process.wait()
 
 
-def case(model, mode, peers, repeats, quick):
+def case(model, mode, peers, repeats, quick, device):
     """Epochs of all, in turn; the first of each is not counted. None for a peer that cannot run here."""
-    workers = {peer: Worker(peer, model, mode, quick) for peer in peers}
+    workers = {peer: Worker(peer, model, mode, quick, device) for peer in peers}
     try:
         started = [peer for peer, worker in workers.items() if worker.epoch()]
         if "mmgraph" not in started:
@@ -392,14 +408,18 @@ def page(found, words, date):
     size = Size.quick() if words.quick else Size()
     counts = ", ".join(f"{round(n * size.share):,} {kind}s" for kind, n in COUNTS.items())
     command = "python benchmarks/epoch.py" + (" --quick" if words.quick else "") + f" --repeats {words.repeats}"
+    command += f" --modes {words.modes}" if words.modes != "full,sampled" else ""
+    command += "" if words.device == "cpu" else f" --device {words.device}"
+    where = f"{THREADS} threads" if words.device == "cpu" else torch.cuda.get_device_name()
     lines = [
         "# One training epoch beside DGL and PyG",
         "",
-        f"`{command}`, {date}, {platform.machine()}, {THREADS} threads, torch {torch.__version__}.",
+        f"`{command}`, {date}, {platform.machine()}, {where}, torch {torch.__version__}.",
         f"A made graph of {counts} and {round(sum(LINKS.values()) * size.share):,} links, and their reverses; width {WIDTH}, "
         f"{HEADS} heads, {size.candidates} candidates; sampled: {size.batches} batches of {size.batch} links, fanouts {list(FANOUTS)}.",
         "*Ratio* is mmgraph's time over the other's, the median of pairs of epochs that followed each other (lowest to highest): below 1,",
-        "mmgraph is faster. *Peak* is the whole process's.",
+        "mmgraph is faster. *Peak* is "
+        + ("the whole process's." if words.device == "cpu" else "of the GPU's memory, by torch."),
         "",
         "| model | mode | | s an epoch | ratio | peak MB |",
         "|---|---|---|---|---|---|",
@@ -421,6 +441,7 @@ def main():
     parser.add_argument("--modes", default="full,sampled")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--quick", action="store_true", help=f"a graph {QUICK} times smaller: does it run")
     parser.add_argument("--out", type=Path, help="write epoch.md and epoch.json into this folder")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -431,7 +452,7 @@ def main():
         run = {"mmgraph": timed_ours, "dgl": timed_dgl, "pyg": timed_pyg}[peer]
         return run(model, mode, Size.quick() if words.quick else Size())
     found = {
-        (model, mode): case(model, mode, words.peers.split(","), words.repeats, words.quick)
+        (model, mode): case(model, mode, words.peers.split(","), words.repeats, words.quick, words.device)
         for model in words.models.split(",")
         for mode in words.modes.split(",")
     }
@@ -439,9 +460,10 @@ def main():
     print(page(found, words, date))
     if words.out:
         words.out.mkdir(parents=True, exist_ok=True)
-        (words.out / "epoch.md").write_text(page(found, words, date), encoding="utf-8")
+        name = "epoch" if words.device == "cpu" else f"epoch_{words.device}"
+        (words.out / f"{name}.md").write_text(page(found, words, date), encoding="utf-8")
         plain = [{"model": model, "mode": mode, "peers": case} for (model, mode), case in found.items()]
-        (words.out / "epoch.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+        (words.out / f"{name}.json").write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
     return None
 
 
