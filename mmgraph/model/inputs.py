@@ -50,8 +50,7 @@ class _Rows(nn.Module):
         entries = given.entries
         if entries is None:
             return self.project(self.dropout(nn.functional.normalize(given.vectors)))
-        length = torch.linalg.vector_norm(given.vectors, dim=1)[entries.adjacency.targets]
-        values = self.dropout(entries.values / length)
+        values = self.dropout(entries.values)
         weight = self.project.weight.T[:, None]
         return weighted_sum(entries.adjacency, weight, values[:, None])[:, 0] + self.project.bias
 

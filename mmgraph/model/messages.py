@@ -136,17 +136,15 @@ def symmetric_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) ->
 
 
 def smoothed(block: Block, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """At every target the sum over all relations of the sources' rows / sqrt(d(source) d(target)), and its own row / d(target).
+    """Product with the symmetric matrix with loops, over kinds and relations as if they were one: see ``Block.smoothing``.
 
-    d is one more than the edges of all relations together: the symmetric matrix with loops of Kipf and Welling 2017 (equation 2), over
-    kinds and relations as if they were one. Kind -> [sources, width] to kind -> [targets, width].
+    Kind -> [sources, width] to kind -> [targets, width].
     """
-    of_source, of_target = ({kind: (1 + count).rsqrt() for kind, count in one.items()} for one in block.degrees)
-    scaled = {kind: x * of_source[kind][:, None].to(x.dtype) if kind in of_source else x for kind, x in rows.items()}
-    out = {kind: scaled[kind][:count] for kind, count in block.num_targets.items()}
-    for relation, adjacency in block.relations.items():
-        out[relation.target] = out[relation.target] + copy_sum(adjacency, scaled[relation.source])
-    return {kind: x * of_target[kind][:, None].to(x.dtype) if kind in of_target else x for kind, x in out.items()}
+    out: dict[str, Tensor] = {}
+    for (source, target), (adjacency, weight) in block.smoothing.items():
+        heard = weighted_sum(adjacency, rows[source][:, None], weight[:, None])[:, 0]
+        out[target] = out[target] + heard if target in out else heard
+    return {kind: out[kind] for kind in block.num_targets}
 
 
 def weighted_sum(

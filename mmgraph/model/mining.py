@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import faiss
 import lightning
 import numpy as np
 import torch
@@ -30,6 +29,8 @@ class Index:
     """
 
     def __init__(self, asking: Asking) -> None:
+        import faiss  # only here: training without mined negatives needs no index
+
         answers = np.ascontiguousarray(asking.answers, np.float32)
         self._ask = asking.ask
         count, width = answers.shape

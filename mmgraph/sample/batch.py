@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmgraph.sample.adjacency import Adjacency
+from mmgraph.sample.adjacency import Adjacency, merged
 from mmgraph.types import Relation
 
 _SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
@@ -23,21 +23,30 @@ class Block:
     relations: Mapping[Relation, Adjacency]
 
     @cached_property
-    def degrees(self) -> tuple[Mapping[str, Int[Tensor, "sources"]], Mapping[str, Int[Tensor, "targets"]]]:
-        """By kind, in how many edges of all relations an item is the source, and in how many the target; kinds without edges have none.
-
-        On the whole graph both are the same, since every relation is there with its reverse.
+    def smoothing(self) -> "Mapping[tuple[str, str], tuple[Adjacency, Float[Tensor, 'edges']]]":
+        """The edges of all relations together, with a loop at every target, by the kinds that they lead from and to; and of each edge
+        1 / sqrt(d(source) d(target)), d an item's edges with its loop: the symmetric matrix of Kipf and Welling 2017 (arXiv 1609.02907,
+        equation 2). Made once. On the whole graph an item has as many edges from it as to it, since every relation has its reverse.
         """
-        sources: dict[str, Tensor] = {}
-        targets: dict[str, Tensor] = {}
+        device = next((one.sources.device for one in self.relations.values()), torch.device("cpu"))
+        num_sources = dict(self.num_targets) | {r.source: one.num_sources for r, one in self.relations.items()}
+        between: dict[tuple[str, str], list[Adjacency]] = {}
         for relation, adjacency in self.relations.items():
+            between.setdefault((relation.source, relation.target), []).append(adjacency)
+        for kind, count in self.num_targets.items():
+            itself = torch.arange(count, device=device)
+            between.setdefault((kind, kind), []).append(Adjacency.from_edges(itself, itself, num_sources[kind], count))
+        joined = {kinds: merged(several) for kinds, several in between.items()}
+        of_source = {kind: torch.zeros(count, dtype=torch.int64, device=device) for kind, count in num_sources.items()}
+        of_target = {kind: torch.zeros(count, dtype=torch.int64, device=device) for kind, count in self.num_targets.items()}
+        for (source, target), adjacency in joined.items():
             out = adjacency.transposed.indptr
-            for found, kind, count in (
-                (sources, relation.source, out[1:] - out[:-1]),
-                (targets, relation.target, adjacency.degree),
-            ):
-                found[kind] = found[kind] + count if kind in found else count
-        return sources, targets
+            of_source[source] += out[1:] - out[:-1]
+            of_target[target] += adjacency.degree
+        return {
+            kinds: (one, (of_source[kinds[0]][one.sources] * of_target[kinds[1]][one.targets]).float().rsqrt())
+            for kinds, one in joined.items()
+        }
 
     def to(self, device: torch.device) -> "Block":
         """A copy on a device."""
@@ -46,7 +55,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Entries:
-    """Sparse vectors: ``adjacency`` leads from components to items, ``values`` are the entries in its order."""
+    """Sparse vectors of length 1: ``adjacency`` leads from components to items, ``values`` are the entries in its order."""
 
     adjacency: Adjacency
     values: Float[Tensor, "entries"]
@@ -65,12 +74,17 @@ class ModalityInput:
 
     @cached_property
     def entries(self) -> "Entries | None":
-        """The numbers that are not zero, found once; None where they are more than a tenth, or a gradient reaches the vectors."""
+        """The numbers that are not zero, of vectors divided by their lengths, found once; None where they are more than a tenth, or where
+        a gradient reaches the vectors.
+        """
         if self.vectors.requires_grad or int(torch.count_nonzero(self.vectors)) > _SPARSE * self.vectors.numel():
             return None
         item, component = self.vectors.nonzero(as_tuple=True)
         adjacency = Adjacency.from_edges(component, item, self.vectors.shape[1], len(self.vectors))
-        return Entries(adjacency, self.vectors[item, component])  # nonzero goes row by row: the order is the adjacency's
+        length = torch.linalg.vector_norm(self.vectors, dim=1)
+        return Entries(
+            adjacency, self.vectors[item, component] / length[item]
+        )  # nonzero goes row by row, as the adjacency does
 
     def to(self, device: torch.device) -> "ModalityInput":
         """A copy on a device."""

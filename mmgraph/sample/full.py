@@ -132,7 +132,9 @@ def asking(whole: Batch, chains: Sequence[Relation], gone: Gone, asked: Batch) -
     """A batch that passes over the whole graph's edges but those that are gone."""
     if not whole.blocks:
         return replace(asked, moment=gone.moment)
-    block = Block(whole.blocks[0].num_targets, without(whole.blocks[0].relations, gone.edges))
+    block = whole.blocks[0]
+    if gone.edges:  # else the same block serves every step, with what it has found out about itself
+        block = Block(block.num_targets, without(block.relations, gone.edges))
     blocks = (block,) * len(whole.blocks)
     return replace(asked, blocks=blocks, places=placed(block.relations, chains), moment=gone.moment)
 
