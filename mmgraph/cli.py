@@ -33,6 +33,7 @@ options of fit:
   --print_config     print the resolved settings and stop
   --restart          throw away what an earlier run left in run.dir
   --seeds N | A,B    as often, from run.seed on, each in a folder below run.dir; means and intervals over seeds (--same-split for all)
+  --dry-run          the memory and the time that it would take, in tables; nothing is written to run.dir
 options of evaluate:
   --groups           also by relation, by how often an item is linked, by modality, warm and cold
 options of compare:
@@ -111,7 +112,7 @@ def _configured(words: list[str], known: Sequence[str] = ("--print_config", "--r
 
 def _fit(words: list[str]) -> int:
     words, seeds = _without(words, "--seeds", "--seeds needs a number, or seeds with commas between")
-    settings, flags = _configured(words, ("--print_config", "--restart", "--same-split"))
+    settings, flags = _configured(words, ("--print_config", "--restart", "--same-split", "--dry-run"))
     if "--same-split" in flags and seeds is None:
         raise SettingsError("--same-split is for several seeds", todo="give --seeds N as well")
     if "--print_config" in flags:
@@ -120,6 +121,8 @@ def _fit(words: list[str]) -> int:
         print(dump(settings), end="")
         return 0
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow a shared machine; read when torch starts
+    if "--dry-run" in flags:
+        return _dry_run(settings)
     if seeds is not None:
         return _fit_seeds(settings, seeds, flags)
     from mmgraph import pipeline
@@ -127,6 +130,21 @@ def _fit(words: list[str]) -> int:
 
     outcome = pipeline.fit(settings, restart="--restart" in flags)
     show(outcome.run, outcome.answers, outcome.quarantined)
+    return 0
+
+
+def _dry_run(settings: Any) -> int:
+    from rich.console import Console
+
+    from mmgraph.dry_run import foretell, tables
+    from mmgraph.outputs.estimate import spoken
+
+    told = foretell(settings)
+    console = Console()
+    for table in tables(told):
+        console.print(table)
+    said = f"{told.mode} batches; {told.room.described}; this took {spoken(told.took)}"
+    console.print(said, highlight=False, markup=False, soft_wrap=True)
     return 0
 
 

@@ -65,6 +65,10 @@ class LeakError(SplitError):
     """Something held out can be seen in training; the run stops before it starts."""
 
 
+class ModelError(MMGraphError):
+    """A model whose memory cannot be told before it is trained."""
+
+
 class RunError(MMGraphError):
     """A run folder that cannot be used or written."""
 

@@ -180,13 +180,14 @@ class SplitSettings(Section, frozen=True):
 class BatchSettings(Section, frozen=True):
     """mode: ``full`` graph and one step an epoch, whole graph in ``steps`` of size links, ``neighbours`` of seeds, or ``auto``.
 
-    auto is full up to auto_edges edges, and steps for facts and for a model without layers. fanouts: neighbours a relation, one
-    number a layer; size: seed links or items a batch; workers: sampler processes. temporal: links with times are asked in the order of
+    auto is full where the estimate of memory fits into memory_gb (GB; what is free, on the GPU where one is used, when not given),
+    else neighbours; steps for facts and for a model without layers. fanouts: neighbours a relation, one number a layer; size: seed
+    links or items a batch; workers: sampler processes. temporal: links with times are asked in the order of
     these, and a step passes only over links that are older than all that it asks.
     """
 
     mode: Literal["auto", "full", "steps", "neighbours"] = "auto"
-    auto_edges: Natural = 2_000_000
+    memory_gb: Above0 | None = None
     fanouts: tuple[Positive, ...] = (15, 10)
     size: Positive = 1024
     workers: Natural = 0

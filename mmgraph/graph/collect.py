@@ -2,6 +2,8 @@
 
 import functools
 import logging
+import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +25,7 @@ from mmgraph.media.source import sources
 from mmgraph.media.workers import rest
 from mmgraph.settings import AdaptationSettings, EncoderSettings, MediaSettings
 from mmgraph.store.fill import Engine, FillReport, Job, fill
-from mmgraph.store.store import Store
+from mmgraph.store.store import ABSENT, PRESENT, Store
 from mmgraph.types import MODALITIES, Floats, Modality
 
 if TYPE_CHECKING:  # these import torch, which takes seconds and is not needed where every vector is stored
@@ -31,6 +33,7 @@ if TYPE_CHECKING:  # these import torch, which takes seconds and is not needed w
     from mmgraph.graph.activations import Cut
 
 log = logging.getLogger(__name__)
+_TRIED = 12  # clips of each modality that a dry run encodes to know how fast it goes
 
 
 @dataclass
@@ -95,6 +98,63 @@ def collect(
     for given in catalogue.features:
         found.features[given.kind, given.modality] = _given(catalogue, given.kind, given.path, given.ids)
     return found
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What ``collect`` would give and do. features: stored vectors, and random ones of the card's width where none is stored yet.
+
+    lacking: modality -> contents that are not encoded yet; seconds: modality -> of one of them, measured on a few.
+    """
+
+    features: dict[tuple[str, str], Features]
+    lacking: dict[str, int]
+    seconds: dict[str, float]
+
+
+def foresee(
+    catalogue: Catalogue, content: Mapping[str, str], encoders: EncoderSettings, media: MediaSettings, folder: Path
+) -> Foreseen:
+    """Nothing is encoded but a few clips, into a store of their own that is thrown away."""
+    store, found = Store(folder), Foreseen({}, {}, {})
+    given = Collected()
+    for one in _asked(catalogue, content, encoders, media, folder):
+        keys = dict(one.contents.values())
+        state = dict(zip(keys, store.state(one.chosen.card, list(keys)).tolist(), strict=True))
+        lacking = {key for key, known in state.items() if known not in (PRESENT, ABSENT)}
+        _read(catalogue, store, one, given.features)
+        for (kind, modality), stored in list(given.features.items()):
+            if modality == one.modality:
+                given.features[kind, modality] = _filled(catalogue, kind, one, stored, lacking)
+        if lacking:
+            found.lacking[one.modality] = len(lacking)
+            found.seconds[one.modality] = _measured(one, [(key, keys[key]) for key in sorted(lacking)], encoders, media)
+    rest()
+    _pool_parents(catalogue, given)
+    for own in catalogue.features:
+        given.features[own.kind, own.modality] = _given(catalogue, own.kind, own.path, own.ids)
+    found.features.update(given.features)
+    return found
+
+
+def _filled(catalogue: Catalogue, kind: str, one: _Asked, stored: Features, lacking: set[str]) -> Features:
+    """Random vectors, where none is stored yet."""
+    ids = catalogue.items.loc[catalogue.items["kind"] == kind, "id"].tolist()
+    rows = np.array([item in one.contents and one.contents[item][0] in lacking for item in ids], bool)
+    vectors = np.random.default_rng(0).standard_normal((len(ids), stored.vectors.shape[1]), np.float32)
+    return Features(np.where(rows[:, None], vectors, stored.vectors), stored.present | rows, stored.encoder)
+
+
+def _measured(one: _Asked, lacking: list[tuple[str, Source]], encoders: EncoderSettings, media: MediaSettings) -> float:
+    """Seconds of decoding and encoding a clip, once models are loaded and decoders run."""
+    step = max(1, len(lacking) // (2 * _TRIED))
+    some = lacking[::step]
+    first, then = some[:2], some[2 : 2 + _TRIED] or some
+    with tempfile.TemporaryDirectory() as folder:
+        fill(Store(Path(folder) / "first"), [Job(one.chosen, first)], media, encoders.batch)
+        start = time.perf_counter()
+        fill(Store(Path(folder) / "then"), [Job(one.chosen, then)], media, encoders.batch)
+        return (time.perf_counter() - start) / len(then)
 
 
 def _engine(encoders: EncoderSettings) -> Engine | None:

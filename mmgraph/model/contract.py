@@ -172,6 +172,10 @@ class Head(nn.Module, abc.ABC):
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """Figures on the validation split, higher is better, from embeddings of all items; none without validation data."""
 
+    def validation_bytes(self, counts: Mapping[str, int], width: int) -> int:
+        """What ``validate`` takes at most beside the embeddings of so many items a kind; for the estimate of memory."""
+        return 0
+
     def asking(self, embeddings: Embeddings, side: str) -> Asking | None:
         """What is asked from the ``target`` or ``source`` side of links, as vectors on the CPU that later training does not change.
 

@@ -1,8 +1,9 @@
 """Lightning's data side: which batches, full graph or sampled, and the whole graph for validation."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
+from typing import Any
 
 import lightning
 import torch
@@ -12,6 +13,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.mining import Mining
 from mmgraph.model.module import GraphModule
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.sample.chains import chained
 from mmgraph.sample.clock import Clock
@@ -21,8 +23,6 @@ from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.steps import WholeGraphSteps
 from mmgraph.sample.triples import AskedTriples
 from mmgraph.settings import ModelSettings
-
-log = logging.getLogger(__name__)
 
 
 class _One(Dataset[Batch]):
@@ -37,7 +37,10 @@ class _One(Dataset[Batch]):
 
 
 class GraphData(lightning.LightningDataModule):
-    """Loaders over the visible graph. The epoch is set before each pass, so that draws depend on it alone."""
+    """Loaders over the visible graph. The epoch is set before each pass, so that draws depend on it alone.
+
+    mode: ``full``, ``steps``, ``neighbours``, or ``auto`` until it is chosen (``model.choose``).
+    """
 
     def __init__(
         self,
@@ -50,33 +53,44 @@ class GraphData(lightning.LightningDataModule):
         triples: Sequence[AskedTriples] = (),
     ) -> None:
         super().__init__()
+        self.graph, self.asked = graph, Asked(links, labels, triples)
+        self.supervise, self.seed = supervise, seed
         self._settings = settings
-        self.batches: FullGraphBatches | WholeGraphSteps | NeighbourBatches
-        passing = any(one.passing for one in links) or any(one.passing for one in triples)
-        mode, batch = chosen_mode(graph, settings, bool(triples), passing), settings.batches
-        clock = Clock(graph) if batch.temporal else None
-        chains = chained(graph) if settings.time in ("position", "both") else ()
-        if mode == "full":
-            self.batches = FullGraphBatches(graph, settings.layers, links, labels, supervise, seed, clock=clock, chains=chains)
-        elif mode == "steps":
-            self.batches = WholeGraphSteps(
-                graph, settings.layers, links, labels, triples, batch.size, seed, clock=clock, chains=chains
-            )
-        else:
-            if len(batch.fanouts) != settings.layers:
-                raise SettingsError(
-                    "model.batches.fanouts needs one number a layer",
-                    given=f"{len(batch.fanouts)} numbers for depth {settings.layers}",
-                    todo="give as many fanouts as model.depth",
-                )
-            self.batches = NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed, clock=clock, chains=chains)
-        self.whole = whole_batch(graph, settings.layers, chains)
+        self.passing = any(one.passing for one in links) or any(one.passing for one in triples)
+        self.mode = checked_mode(settings, bool(triples), self.passing)
+        self.clock = Clock(graph) if settings.batches.temporal else None
+        self.chains = chained(graph) if settings.time in ("position", "both") else ()
         self.mining = Mining(links, triples)
-        if self.mining.active and isinstance(self.batches, NeighbourBatches) and batch.workers:
+        self._moved: tuple[Inputs, Inputs] | None = None
+        if self.mode == "neighbours":
+            self._check_workers()
+
+    def _check_workers(self) -> None:
+        workers = self._settings.batches.workers
+        if self.mining.active and workers:
             todo = "set it to 0, or take other negatives"
             wrong = "model.batches.workers: mined negatives are found by the process that trains"
-            raise SettingsError(wrong, given=batch.workers, todo=todo)
-        self._moved: tuple[Inputs, Inputs] | None = None
+            raise SettingsError(wrong, given=workers, todo=todo)
+
+    @cached_property
+    def whole(self) -> Batch:
+        """The whole visible graph, made when first asked for."""
+        return whole_batch(self.graph, self._settings.layers, self.chains)
+
+    @cached_property
+    def batches(self) -> FullGraphBatches | WholeGraphSteps | NeighbourBatches:
+        """What ``mode`` says; the full graph where nobody has chosen."""
+        graph, depth, batch, seed = self.graph, self._settings.layers, self._settings.batches, self.seed
+        links, labels, triples = self.asked
+        clock, chains = self.clock, self.chains
+        if self.mode in ("full", "auto"):
+            supervise = self.supervise
+            return FullGraphBatches(graph, depth, links, labels, supervise, seed, clock=clock, chains=chains, whole=self.whole)
+        if self.mode == "steps":
+            size, whole = batch.size, self.whole
+            return WholeGraphSteps(graph, depth, links, labels, triples, size, seed, clock=clock, chains=chains, whole=whole)
+        self._check_workers()
+        return NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed, clock=clock, chains=chains)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Asked for anew each epoch (``reload_dataloaders_every_n_epochs=1``)."""
@@ -86,6 +100,14 @@ class GraphData(lightning.LightningDataModule):
                 self.mining.refresh(self.trainer.lightning_module, self.whole, self.trainer.current_epoch)
         workers = self._settings.batches.workers if isinstance(self.batches, NeighbourBatches) else 0
         return DataLoader(self.batches, batch_size=None, num_workers=workers)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Kept in checkpoints: a run that goes on does so in the mode that it began with, whatever is free then."""
+        return {"mode": self.mode}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """See state_dict."""
+        self.mode = str(state_dict["mode"])
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The whole visible graph, once."""
@@ -101,11 +123,10 @@ class GraphData(lightning.LightningDataModule):
         return replace(replace(batch, inputs=Inputs({}, {})).to(device), inputs=held[1])
 
 
-def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False, passing: bool = False) -> str:
-    """``full``, ``steps`` or ``neighbours``; ``auto`` decides, and the log says so.
+def checked_mode(settings: ModelSettings, triples: bool = False, passing: bool = False) -> str:
+    """``model.batches.mode``; ``steps`` for ``auto`` without layers, for facts, and for heads that are ``passing`` messages of their own.
 
-    Without layers, for facts, and for heads that are ``passing`` messages of their own, it takes ``steps``; else it decides by the
-    number of edges. Raises SettingsError for facts and such heads in another mode.
+    Raises SettingsError for facts and such heads in another mode, and for fanouts that are not one a layer where neighbours are sampled.
     """
     mode = settings.batches.mode
     if passing and mode not in ("auto", "steps"):
@@ -116,10 +137,16 @@ def chosen_mode(graph: Graph, settings: ModelSettings, triples: bool = False, pa
         raise SettingsError(
             "the task Facts needs the whole graph", given=f"model.batches.mode: {mode}", todo="set it to steps"
         )
-    if mode != "auto":
-        return mode
-    edges = sum(len(e) for e in graph.edges.values())
-    steps = triples or passing or not settings.layers
-    mode = "steps" if steps else "full" if edges <= settings.batches.auto_edges else "neighbours"
-    log.info("batches: %s (%d edges, model.batches.auto_edges %d)", mode, edges, settings.batches.auto_edges)
-    return mode
+    if mode == "neighbours":
+        check_fanouts(settings)
+    return "steps" if mode == "auto" and (triples or passing or not settings.layers) else mode
+
+
+def check_fanouts(settings: ModelSettings) -> None:
+    """Raise SettingsError where they are not one a layer."""
+    if len(settings.batches.fanouts) != settings.layers:
+        raise SettingsError(
+            "model.batches.fanouts needs one number a layer",
+            given=f"{len(settings.batches.fanouts)} numbers for depth {settings.layers}",
+            todo="give as many fanouts as model.depth",
+        )

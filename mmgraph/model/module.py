@@ -24,12 +24,16 @@ class GraphModule(lightning.LightningModule):
         self.heads = nn.ModuleList(heads)
         self._settings, self._seed = settings, seed
 
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Loss of every task that the batch asks, times its weight."""
+        asked = self._asked(batch)
+        draws = [self.network(batch) for _ in range(max((head.draws for head in asked), default=1))]
+        return {head.name: head.loss_of(draws[: head.draws], batch) * head.weight for head in asked}
+
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Sum of the tasks' losses. Seeded by epoch and batch: what dropout draws does not depend on where a run was resumed."""
         torch.manual_seed((self._seed * 1_000_003 + self.current_epoch) * 1_000_003 + number)
-        asked = self._asked(batch)
-        draws = [self.network(batch) for _ in range(max((head.draws for head in asked), default=1))]
-        losses = {head.name: head.loss_of(draws[: head.draws], batch) * head.weight for head in asked}
+        losses: dict[str, Tensor] = self(batch)
         total = torch.stack(list(losses.values())).sum()
         named = {f"train/{name}": loss.detach() for name, loss in losses.items()} | {"train/loss": total.detach()}
         self.log_dict(named, on_epoch=True, on_step=False, batch_size=1)

@@ -20,6 +20,7 @@ from mmgraph.encode.tuning import Top
 from mmgraph.errors import RunError, SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.callbacks import Curves, EpochBar
+from mmgraph.model.choose import choose
 from mmgraph.model.contract import Head
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
@@ -28,6 +29,7 @@ from mmgraph.settings import ModelSettings
 from mmgraph.types import Relation
 
 log = logging.getLogger(__name__)
+EPOCHS = 200  # unless trainer.max_epochs says otherwise
 _SAVED_EVERY = 5  # epochs; what a killed run loses at most
 
 
@@ -59,7 +61,14 @@ def build(
     return GraphModule(Network(graph, relations, settings, tops), heads, settings, seed)
 
 
-def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder: Path, settings: ModelSettings) -> Trained:
+def train(
+    module: GraphModule,
+    data: GraphData,
+    trainer: dict[str, Any],
+    folder: Path,
+    settings: ModelSettings,
+    watching: Sequence[lightning.Callback] = (),
+) -> Trained:
     """Fit, from ``folder/last.ckpt`` where a killed run left one, and load the best epochs.
 
     Raises SettingsError for an argument that Lightning's Trainer does not take.
@@ -67,12 +76,21 @@ def train(module: GraphModule, data: GraphData, trainer: dict[str, Any], folder:
     with warnings.catch_warnings():
         _quiet()
         curves = Curves()
-        made = _trainer(trainer, folder, settings, [curves, data.mining, *_savers(module.all_heads, folder)])
+        made = _trainer(trainer, folder, settings, [*watching, curves, data.mining, *_savers(module.all_heads, folder)])
         last = folder / "last.ckpt"
         if last.exists():
             log.info("training goes on from %s", last)
+        data.mode = _begun(last) or choose(module, data, settings, made.strategy.root_device.type == "cuda")
         made.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
         return restored(module, data, folder, curves.rows)
+
+
+def _begun(last: Path) -> str | None:
+    """The mode of the batches that a killed run began with."""
+    if not last.exists():
+        return None
+    state = torch.load(last, map_location="cpu", weights_only=True, mmap=True).get(GraphData.__qualname__, {})
+    return str(state["mode"]) if "mode" in state else None
 
 
 def _quiet() -> None:
@@ -107,7 +125,7 @@ def _trainer(
     arguments: dict[str, Any], folder: Path, settings: ModelSettings, ours: list[lightning.Callback]
 ) -> lightning.Trainer:
     _known(arguments)
-    given = {"max_epochs": 200, "enable_model_summary": False, "log_every_n_steps": 1, **arguments}
+    given = {"max_epochs": EPOCHS, "enable_model_summary": False, "log_every_n_steps": 1, **arguments}
     loggers, callbacks = _built(given.pop("logger", [])), _built(given.pop("callbacks", []))
     stop = EarlyStopping("valid/score", mode="max", patience=settings.patience, strict=False)
     try:
@@ -122,6 +140,19 @@ def _trainer(
         )
     except (TypeError, ValueError, MisconfigurationException) as error:
         raise SettingsError("trainer: Lightning refuses these arguments", given=arguments, todo=str(error)) from error
+
+
+def on_gpu(arguments: dict[str, Any]) -> bool:
+    """Whether a Trainer of these arguments computes on a CUDA device; raises SettingsError as ``train`` does."""
+    _known(arguments)
+    wanted = {name: arguments[name] for name in ("accelerator", "devices") if name in arguments}
+    try:
+        with warnings.catch_warnings():
+            _quiet()
+            made = lightning.Trainer(**wanted, logger=False, enable_checkpointing=False)
+    except (TypeError, ValueError, MisconfigurationException) as error:
+        raise SettingsError("trainer: Lightning refuses these arguments", given=arguments, todo=str(error)) from error
+    return bool(made.strategy.root_device.type == "cuda")
 
 
 def _known(arguments: dict[str, Any]) -> None:

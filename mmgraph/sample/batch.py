@@ -12,7 +12,7 @@ from torch import Tensor
 from mmgraph.sample.adjacency import Adjacency, merged
 from mmgraph.types import Relation
 
-_SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
+SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ModalityInput:
         """The numbers that are not zero, of vectors divided by their lengths, found once; None where they are more than a tenth, or where
         a gradient reaches the vectors.
         """
-        if self.vectors.requires_grad or int(torch.count_nonzero(self.vectors)) > _SPARSE * self.vectors.numel():
+        if self.vectors.requires_grad or int(torch.count_nonzero(self.vectors)) > SPARSE * self.vectors.numel():
             return None
         item, component = self.vectors.nonzero(as_tuple=True)
         adjacency = Adjacency.from_edges(component, item, self.vectors.shape[1], len(self.vectors))

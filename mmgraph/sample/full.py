@@ -13,14 +13,14 @@ from mmgraph.sample.batch import Batch, Block, Inputs, LinkBatch, ModalityInput
 from mmgraph.sample.chains import placed
 from mmgraph.sample.clock import Clock, in_order, joined
 from mmgraph.sample.questions import AskedLabels, AskedLinks
-from mmgraph.types import Ints, Relation
+from mmgraph.types import Floats, Ints, Relation
 
 
 def whole_inputs(graph: Graph) -> Inputs:
-    """All items with all their features; memory-mapped vectors are read on use, activations are not copied."""
+    """All items with all their features, which are copied only where they are memory-mapped or not float32."""
     features = {
         key: ModalityInput(
-            torch.from_numpy(np.array(f.vectors, np.float32)),
+            torch.from_numpy(f.vectors if shared(f.vectors) else np.array(f.vectors, np.float32)),
             torch.from_numpy(f.present.copy()),
             None if f.activations is None else torch.from_numpy(f.activations),
         )
@@ -28,6 +28,12 @@ def whole_inputs(graph: Graph) -> Inputs:
         if f.present.any()
     }
     return Inputs({kind: torch.arange(len(ids)) for kind, ids in graph.ids.items()}, features)
+
+
+def shared(vectors: Floats) -> bool:
+    """Whether torch can read the array where it is, without a copy; it is never written to."""
+    plain = vectors.dtype == np.float32 and vectors.flags.writeable and vectors.flags.c_contiguous
+    return plain and not isinstance(vectors, np.memmap)
 
 
 def adjacencies(graph: Graph) -> dict[Relation, Adjacency]:
@@ -72,6 +78,7 @@ class FullGraphBatches(IterableDataset[Batch]):
 
     The draw depends on seed and epoch alone, so a resumed run sees what an uninterrupted one would have seen. clock: the share is a
     stretch of time, the same part of all relations, and nothing from its start on is passed over. chains: see ``whole_batch``.
+    whole: what that gives, to be shared; made here where it is not given.
     """
 
     graph: Graph
@@ -83,9 +90,10 @@ class FullGraphBatches(IterableDataset[Batch]):
     epoch: int = 0
     clock: Clock | None = None
     chains: Sequence[Relation] = ()
+    whole: Batch | None = None
 
     def __post_init__(self) -> None:
-        self._whole = whole_batch(self.graph, self.depth)
+        self._whole = self.whole or whole_batch(self.graph, self.depth)
         self._order = {one.name: in_order(one) if self.clock else None for one in self.links}
 
     def __len__(self) -> int:

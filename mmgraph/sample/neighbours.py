@@ -75,20 +75,29 @@ class NeighbourBatches(IterableDataset[Batch]):
     def batch(self, number: int) -> Batch:
         """The batch of this number in the current epoch."""
         rng = np.random.default_rng((self.seed, self.epoch, number))
-        drawn = {a.name: self._draw(a, number, rng) for a in self.links if len(a.source)}
-        labelled = {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
+        drawn, labelled = self._asked(number, rng)
         seeds = self._seeds(drawn, labelled)
         moment = self.clock.moment((one.asked, one.chosen) for one in drawn.values()) if self.clock else np.inf
         inputs, blocks = self._sample(seeds, drawn, moment, int(rng.integers(2**31)))
-        number_of = {kind: _Numbering(ids) for kind, ids in seeds.items()}
         return Batch(
             self._inputs(inputs),
             tuple(blocks),
-            {name: _numbered(one, number_of) for name, one in drawn.items()},
-            {name: _labels(a, part, seeds) for name, (a, part) in labelled.items()},
+            *_questions(drawn, labelled, seeds),
             places=self._places(inputs, drawn, moment),
             moment=moment if np.isfinite(moment) else None,
         )
+
+    def asked(self, number: int) -> tuple[Batch, dict[str, Ints], Mapping[Relation, Ints]]:
+        """All of the batch of this number but the neighbours: what it asks, its seeds by kind, and the edges it leaves out."""
+        rng = np.random.default_rng((self.seed, self.epoch, number))
+        drawn, labelled = self._asked(number, rng)
+        seeds = self._seeds(drawn, labelled)
+        out = gone([(one.asked, one.chosen) for one in drawn.values()], self.clock).edges
+        return Batch(Inputs({}, {}), (), *_questions(drawn, labelled, seeds)), seeds, out
+
+    def _asked(self, number: int, rng: np.random.Generator) -> tuple[dict[str, _Drawn], dict[str, tuple[AskedLabels, Ints]]]:
+        drawn = {a.name: self._draw(a, number, rng) for a in self.links if len(a.source)}
+        return drawn, {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
 
     def _part(self, count: int, name: str, number: int) -> Ints:
         """The batch's share of a permutation of this epoch; shorter tasks start over with another permutation."""
@@ -178,6 +187,15 @@ class _Numbering:
 
     def __call__(self, items: Ints) -> torch.Tensor:
         return torch.from_numpy(np.searchsorted(self._seeds, items))
+
+
+def _questions(
+    drawn: Mapping[str, _Drawn], labelled: Mapping[str, tuple[AskedLabels, Ints]], seeds: Mapping[str, Ints]
+) -> tuple[dict[str, LinkBatch], dict[str, LabelBatch]]:
+    """Positions in the graph -> rows of the batch's output."""
+    number_of = {kind: _Numbering(ids) for kind, ids in seeds.items()}
+    links = {name: _numbered(one, number_of) for name, one in drawn.items()}
+    return links, {name: _labels(a, part, seeds) for name, (a, part) in labelled.items()}
 
 
 def _labels(asked: AskedLabels, part: Ints, seeds: Mapping[str, Ints]) -> LabelBatch:

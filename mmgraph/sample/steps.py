@@ -20,7 +20,7 @@ class WholeGraphSteps(IterableDataset[Batch]):
     """An epoch passes over the train links of every relation once, at most ``size`` of each in a step.
 
     What a step predicts carries no messages in it. Draws depend on seed, epoch and the step's number alone. clock: links are asked in the
-    order of their times, and a step passes over older ones only. chains: see ``whole_batch``.
+    order of their times, and a step passes over older ones only. chains: see ``whole_batch``. whole: as in FullGraphBatches.
     """
 
     graph: Graph
@@ -33,10 +33,12 @@ class WholeGraphSteps(IterableDataset[Batch]):
     epoch: int = field(default=0)
     clock: Clock | None = None
     chains: Sequence[Relation] = ()
+    whole: Batch | None = None
 
     def __post_init__(self) -> None:
         self._passing = any(one.passing for one in self.links) or any(one.passing for one in self.triples)
-        self._whole = whole_batch(self.graph, max(self.depth, int(self._passing)))
+        blocks = max(self.depth, int(self._passing))
+        self._whole = self.whole if self.whole and len(self.whole.blocks) >= blocks else whole_batch(self.graph, blocks)
         asked = [len(one.source) for one in self.links] + [len(one) for one in self.triples]
         self._steps = max((-(-count // self.size) for count in asked), default=1)
 

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,10 @@ class LinkHead(RelationHead):
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """See LinkRanking."""
         return self._ranking.figures(self._prepared(embeddings))
+
+    def validation_bytes(self, counts: Mapping[str, int], width: int) -> int:
+        """See Head: prepared vectors, and what LinkRanking takes."""
+        return self._ranking.bytes + 4 * width * sum(counts[kind] for kind in self.kinds)
 
     @torch.no_grad()
     def scores(self, embeddings: Embeddings, queries: Ints, backwards: bool) -> Float[Tensor, "n candidates"]:

@@ -27,14 +27,25 @@ class LinkRanking:
         self._known = KnownPairs(edges.source[seen], edges.target[seen], self._counts[1])
         self._same = split.relation.source == split.relation.target
 
+    @property
+    def _step(self) -> int:
+        """Links of one block."""
+        return max(1, min(_BLOCK, _CELLS // max(*self._counts, 1)))
+
+    @property
+    def bytes(self) -> int:
+        """What ``figures`` takes at most beside what ``scores`` does: what is known of both sides, and the comparison of one."""
+        return min(self._step, len(self._source)) * (sum(self._counts) + 7 * max(self._counts))
+
     def figures(self, scores: Callable[[Ints, bool], Tensor]) -> dict[str, float]:
         """Filtered mean reciprocal rank over both directions, ties at their mean rank; nothing without validation links.
 
         scores: of all candidates of some queries [queries, candidates]: sources, or, where the second argument is true, targets.
         """
         ranks: list[Tensor] = []
-        for start in range(0, len(self._source), _BLOCK):
-            source, target = self._source[start : start + _BLOCK], self._target[start : start + _BLOCK]
+        step = self._step
+        for start in range(0, len(self._source), step):
+            source, target = self._source[start : start + step], self._target[start : start + step]
             known = self._known.contains(source[:, None], np.arange(self._counts[1])[None])
             known_back = self._known.contains(np.arange(self._counts[0])[None], target[:, None])
             if self._same:
@@ -53,9 +64,19 @@ class FactRanking:
         self._known = KnownAnswers(*known.questions(relations), num_items)
         self._num_items = num_items
 
+    @property
+    def _step(self) -> int:
+        """Questions of one block."""
+        return max(1, _CELLS // max(self._num_items, 1))
+
+    @property
+    def bytes(self) -> int:
+        """As LinkRanking's: scores, what is known, and their comparison."""
+        return 8 * min(self._step, len(self._questions[0])) * self._num_items
+
     def figures(self, scores: Callable[[Ints, Ints], Tensor]) -> dict[str, float]:
         """As LinkRanking's; ``scores``: of every item as the answer to questions (item, relation), [questions, items]."""
-        step = max(1, _CELLS // max(self._num_items, 1))
+        step = self._step
         starts = range(0, len(self._questions[0]), step)
         ranks = [self._ranks(scores, *(column[i : i + step] for column in self._questions)) for i in starts]
         return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}

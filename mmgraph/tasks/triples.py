@@ -1,6 +1,7 @@
 """The head of a knowledge graph: one scorer for all its relations, asked from both sides."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
@@ -78,8 +79,6 @@ class TripleHead(FactsHead):
             return scorer.source(items, relation)
         turned = relation >= len(self.relations)
         own = relation % len(self.relations)
-        if not turned.any():
-            return scorer.source(items, own)
         return torch.where(turned[:, None], scorer.inverse(items, own), scorer.source(items, own))
 
     @torch.no_grad()
@@ -89,6 +88,10 @@ class TripleHead(FactsHead):
         asked = torch.from_numpy(item).to(rows.device)
         question = self.question(rows[asked], torch.from_numpy(relation).to(rows.device))
         return self.scorer.matrix(question, self.scorer.target(rows)).float()
+
+    def validation_bytes(self, counts: Mapping[str, int], width: int) -> int:
+        """See Head: prepared vectors, and what FactRanking takes."""
+        return self._ranking.bytes + 4 * width * counts[self.kind]
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:

@@ -10,7 +10,7 @@ from graph_made import FOLLOWS, made
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
-from mmgraph.model.data import GraphData, chosen_mode
+from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 
@@ -125,11 +125,6 @@ def test_unknown_trainer_argument_is_named(tmp_path):
         run(tmp_path, trainer={"max_epoch": 3})
     with pytest.raises(SettingsError, match="Lightning refuses"):
         run(tmp_path, trainer={"accelerator": "abacus"})
-
-
-def test_mode_is_chosen_by_size():
-    assert chosen_mode(SPLIT.visible, ModelSettings()) == "full"
-    assert chosen_mode(SPLIT.visible, ModelSettings(batches=BatchSettings(auto_edges=3))) == "neighbours"
 
 
 def test_fanouts_must_fit_the_depth(tmp_path):

@@ -1,0 +1,69 @@
+"""What a fit would take, as tables for a terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.table import Table
+
+from mmgraph.graph.contract import Graph
+from mmgraph.model.choose import size_of
+from mmgraph.model.estimate import Need
+
+
+def graph_table(graph: Graph) -> Table:
+    """Items by kind with the widths of their features, and visible edges by relation."""
+    table = _table("visible graph", "what", "count", "features")
+    for kind in graph.ids:
+        widths = (f"{modality} {f.vectors.shape[1]}" for modality, f in graph.features_of(kind).items() if f.present.any())
+        table.add_row(kind, f"{graph.count(kind):,}", ", ".join(widths))
+    for relation, edges in graph.edges.items():
+        table.add_row(str(relation), f"{len(edges):,}", "")
+    return table
+
+
+def memory_table(needs: Sequence[Need], chosen: str) -> Table:
+    """Parts by mode. Those that pass follow one another, so that the largest counts (*)."""
+    modes = (f"{need.mode} (chosen)" if need.mode == chosen else need.mode for need in needs)
+    table = _table("memory", "part", *modes)
+    for title, group in (("there before training", "held"), ("while it lasts", "lasting"), ("one after the other", "passing")):
+        table.add_section()
+        table.add_row(f"[dim]{title}[/dim]")
+        for part in dict.fromkeys(name for need in needs for name in getattr(need, group)):
+            table.add_row(f"  {part}", *(_cell(getattr(need, group), part, group == "passing") for need in needs))
+    table.add_section()
+    table.add_row("highest in all", *(size_of(need.total) for need in needs), style="bold")
+    return table
+
+
+def _cell(parts: Mapping[str, int], part: str, starred: bool) -> str:
+    if part not in parts:
+        return "–"
+    return size_of(parts[part]) + ("*" if starred and parts[part] == max(parts.values()) else "")
+
+
+def time_table(rows: Sequence[tuple[str, float]]) -> Table:
+    """Seconds by part."""
+    table = _table("time", "part", "")
+    for part, seconds in rows:
+        table.add_row(part, spoken(seconds))
+    return table
+
+
+def spoken(seconds: float) -> str:
+    """Seconds as a person reads them.
+
+    >>> [spoken(0.0123), spoken(75.0), spoken(7300.0)]
+    ['12 ms', '1 min 15 s', '2 h 01 min']
+    """
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
