@@ -32,8 +32,8 @@ _SEEDED = 0  # any draw will do: only its size is used
 class Sizes:
     """A batch in numbers: items that enter by kind; of each layer its targets by kind and its edges by relation.
 
-    links: (links, candidate targets, candidate sources); labels: how many, and where these are read out from their parts, (parts, items that
-    may be parts); triples: (questions, candidates, pairs that are no
+    links: (links, candidate targets, candidate sources); labels: how many, and (parts, items that may be
+    parts) where they are read out from parts; triples: (questions, candidates, pairs that are no
     negatives); by name. stated: the names whose samplers state how likely they draw an item.
     """
 
