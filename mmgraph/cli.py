@@ -19,6 +19,7 @@ commands:
   encode --config FILE [...]                    only read and encode the media; fit then starts from the store
   evaluate RUN [--again] [--groups]             the metrics of a finished run; again: measured anew from its checkpoints
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
+  ablate RUN [--relations]                      fit again without links, each modality, other tasks: what each is worth; into the report
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
   order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
@@ -36,6 +37,8 @@ options of fit:
   --dry-run          the memory and the time that it would take, in tables; nothing is written to run.dir
 options of evaluate:
   --groups           also by relation, by how often an item is linked, by modality, warm and cold
+options of ablate:
+  --relations        also without each relation on its own
 options of compare:
   --method NAME      instead of mmgraph, what each run hands out; --all: every metric
 options of predict:
@@ -130,6 +133,16 @@ def _fit(words: list[str]) -> int:
 
     outcome = pipeline.fit(settings, restart="--restart" in flags)
     show(outcome.run, outcome.answers, outcome.quarantined)
+    return _show_knock_outs(outcome.run.knock_outs) if settings.evaluate.knock_outs else 0
+
+
+def _show_knock_outs(path: Path) -> int:
+    from rich.console import Console
+
+    from mmgraph.outputs.knock_outs import read_knock_outs, show_knock_outs
+
+    show_knock_outs(Console(), read_knock_outs(path))
+    print(path)
     return 0
 
 
@@ -197,6 +210,17 @@ def _evaluate(words: list[str]) -> int:
     show_metrics(Console(), answers.rows, (one.text for one in answers.verdicts), "--groups" in given)
     print(same_numbers(apart))
     return 0
+
+
+def _ablate(words: list[str]) -> int:
+    runs, given = _taken(words, {}, ("--relations",), "mmgraph ablate RUN [--relations]")
+    path = _one_run(runs, "ablate")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.rerun import ablate
+    from mmgraph.runs import RunFolder
+
+    ablate(path, "--relations" in given)
+    return _show_knock_outs(RunFolder(path).knock_outs)
 
 
 def _compare(words: list[str]) -> int:
@@ -473,6 +497,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "fit": _fit,
     "encode": _encode,
     "evaluate": _evaluate,
+    "ablate": _ablate,
     "compare": _compare,
     "predict": _predict,
     "export": _export,

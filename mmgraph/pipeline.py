@@ -1,8 +1,10 @@
 """The whole way of the data, on one screen. Start reading here."""
 
 import logging
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -11,12 +13,14 @@ from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.answers import Answers, answer
+from mmgraph.evaluate.effects import Measurement
 from mmgraph.graph.build import build as build_graph
 from mmgraph.graph.collect import Collected
 from mmgraph.graph.contract import Graph
 from mmgraph.graph.duplicates import with_duplicates
 from mmgraph.graph.heterograph import save as save_graph
 from mmgraph.ingest import features, read
+from mmgraph.knock_outs import Refit, knock_outs
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
@@ -25,7 +29,7 @@ from mmgraph.model.train import build as build_module
 from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
 from mmgraph.outputs.running import interruptible, logged
-from mmgraph.outputs.write import write_answers, write_training
+from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
 from mmgraph.runs import RunFolder, open_run, write_json
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
@@ -70,8 +74,14 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         with interruptible():
             trained = learn(settings, split, tasks, run, collected.tops)
         write_training(run, graph, trained)
-        answers = answer(trained, split, settings.evaluate, settings.run.seed)
+        tested: list[Measurement] | None = [] if settings.evaluate.knock_outs else None
+        answers = answer(trained, split, settings.evaluate, settings.run.seed, tested)
         write_answers(run, answers, catalogue, settings)
+        if tested is not None:
+            with interruptible():
+                record_knock_outs(
+                    run, knock_outs(settings, split, tasks, tested, refitted(collected.tops)), catalogue, settings
+                )
         return Outcome(run, answers, len(unread))
 
 
@@ -100,7 +110,18 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
     return train(module, data, settings.trainer, run.checkpoints, settings.model)
 
 
-def built(settings: Settings, split: Split, tasks: list[Task], tops: Mapping[str, Top]) -> tuple[GraphModule, GraphData]:
+def refitted(tops: Mapping[str, Top]) -> Refit:
+    """Trains as ``learn`` does, and keeps nothing on disk."""
+
+    def refit(settings: Settings, split: Split, tasks: Sequence[Task]) -> Trained:
+        module, data = built(settings, split, tasks, tops)
+        with tempfile.TemporaryDirectory() as folder:
+            return train(module, data, settings.trainer, Path(folder) / "checkpoints", settings.model)
+
+    return refit
+
+
+def built(settings: Settings, split: Split, tasks: Sequence[Task], tops: Mapping[str, Top]) -> tuple[GraphModule, GraphData]:
     """The untrained module, and the batches that train it."""
     torch.manual_seed(settings.run.seed)
     heads = [head for task in tasks for head in task.heads(split, settings.model)]

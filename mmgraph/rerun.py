@@ -15,14 +15,17 @@ from mmgraph.errors import RunError
 from mmgraph.evaluate.again import Everyone, answer_again, everyone_again, report_of
 from mmgraph.evaluate.answers import Answers, LinkAnswer, answer
 from mmgraph.evaluate.contract import Row
+from mmgraph.evaluate.effects import Effect, Measurement
 from mmgraph.evaluate.evidence import EvidenceReport
 from mmgraph.evaluate.reliability import Trust, from_record
 from mmgraph.graph.contract import Graph
 from mmgraph.graph.heterograph import load as load_graph
 from mmgraph.ingest import features, read
+from mmgraph.knock_outs import knock_outs
 from mmgraph.model.train import Trained, restored
 from mmgraph.outputs.reading import read_run
-from mmgraph.pipeline import assemble, built, divide
+from mmgraph.outputs.write import record_knock_outs
+from mmgraph.pipeline import assemble, built, divide, refitted
 from mmgraph.runs import RunFolder, finished_run, read_json
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
@@ -88,6 +91,17 @@ def _equal_ids(before: Graph, now: Graph, kind: str) -> bool:
 
 def _equal(*pairs: "np.ndarray") -> bool:
     return all(np.array_equal(one, two) for one, two in zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def ablate(path: Path, each_relation: bool = False) -> list[Effect]:
+    """What links, each modality and joint training are worth in a finished run; written into it, and into its report."""
+    opened = reopen(path)
+    settings, tested = opened.settings, list[Measurement]()
+    answer(opened.trained, opened.split, settings.evaluate, settings.run.seed, tested)
+    tasks = [registry.create("task", task) for task in settings.tasks]
+    found = knock_outs(settings, opened.split, tasks, tested, refitted(opened.tops), each_relation)
+    record_knock_outs(opened.run, found, opened.catalogue, settings)
+    return found
 
 
 def evaluate_again(path: Path) -> tuple[Answers, float]:

@@ -34,6 +34,7 @@ class RunFolder:
     curves = property(lambda self: self.path / "curves.csv")
     predictions = property(lambda self: self.path / "predictions")
     evidence = property(lambda self: self.path / "evidence.json")
+    knock_outs = property(lambda self: self.path / "knock_outs.json")
     calibration = property(lambda self: self.path / "calibration.json")
     ranks = property(lambda self: self.path / "ranks.parquet")
     confusion = property(lambda self: self.path / "predictions" / "confusion.json")

@@ -269,6 +269,8 @@ class EvaluateSettings(Section, frozen=True):
     too improbable to be right this often abstain. label_precision: the same of labels, whose class is then ``unknown``; that of
     links when not given. sampled: test links of ``auc/sampled`` and ``ap/sampled`` at most, 0 for neither.
 
+    knock_outs: fit again without links, without each modality and for each task alone, to say what each is worth (as ``mmgraph ablate``).
+
     candidates: among what a held-out link is ranked, all items of the ``kind``, or only those ``seen`` on that side of the relation in
     a training link, and the truth itself. block: queries at a time, fewer where their scores would take more than memory_mb (what
     filters and compares them takes as much again).
@@ -281,6 +283,7 @@ class EvaluateSettings(Section, frozen=True):
     calibration: Literal["platt", "isotonic"] = "platt"
     precision: Share = 0.5
     label_precision: Share | None = None
+    knock_outs: bool = False
     sampled: Natural = 10_000
     candidates: Literal["kind", "seen"] = "kind"
     memory_mb: Positive = 128

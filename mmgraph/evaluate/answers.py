@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mmgraph.evaluate.baselines.classes import best_on_validation
 from mmgraph.evaluate.contract import OURS, SAME_PARENT, LabelQuestion, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.effects import Measurement
 from mmgraph.evaluate.evaluate import (
     Ranked,
     baseline_names,
@@ -60,11 +61,14 @@ class Answers:
     verdicts: list[Verdict] = field(default_factory=list)
     evidence: list[EvidenceReport] = field(default_factory=list)
     ranked: list[Ranked] = field(default_factory=list)
+    tested: list[Measurement] | None = None
 
 
-def answer(trained: Trained, split: Split, settings: EvaluateSettings, seed: int) -> Answers:
-    """Combine model and baselines on validation, then read the test split, once."""
-    answers = Answers()
+def answer(
+    trained: Trained, split: Split, settings: EvaluateSettings, seed: int, tested: list[Measurement] | None = None
+) -> Answers:
+    """Combine model and baselines on validation, then read the test split, once; ``tested``: gets what can be paired with other fits."""
+    answers = Answers(tested=tested)
     for one in trained.heads:
         if isinstance(one.head, RelationHead):
             _links(one.head, one.embeddings, split, settings, seed, answers)
@@ -113,7 +117,7 @@ def _measured(
     question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, answers: Answers
 ) -> tuple[list[Row], Verdict]:
     ranked: list[Ranked] = []
-    rows, verdict = evaluate_links(question, methods, settings, ranked)
+    rows, verdict = evaluate_links(question, methods, settings, ranked, answers.tested)
     answers.ranked += ranked
     rows += [*sampled_rows(methods, ranked, settings), *group_rows(ranked, settings)]
     return [replace(row, candidates=_among(row.metric, settings)) for row in rows], verdict
@@ -132,7 +136,7 @@ def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateS
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
     ours, evidence = combine_labels(question, predictions, seed)
     every = {OURS: ours, **predictions}
-    measured, verdict = evaluate_labels(question, every, settings)
+    measured, verdict = evaluate_labels(question, every, settings, answers.tested)
     trusted = label_trust(question, ours, settings)
     answers.labels.append(LabelAnswer(question, ours, trusted))
     answers.rows += [*measured, *unknown_rows(question, ours, trusted, settings), *open_rows(question, every, settings)]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from mmgraph import registry
 from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
 from mmgraph.evaluate.contract import SAME_PARENT, LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.effects import MAIN, Measurement
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
 from mmgraph.evaluate.ranking import Ranks, cells_of, ranks
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
@@ -76,9 +77,14 @@ def _is_a(name: str, contract: type, task: str) -> bool:
 
 
 def evaluate_links(
-    question: LinkQuestion, methods: Sequence[LinkMethod], settings: EvaluateSettings, ranked: list[Ranked] | None = None
+    question: LinkQuestion,
+    methods: Sequence[LinkMethod],
+    settings: EvaluateSettings,
+    ranked: list[Ranked] | None = None,
+    tested: list[Measurement] | None = None,
 ) -> tuple[list[Row], Verdict]:
-    """Rank validation and test links by every method, in both directions; those of the test links are added to ``ranked``.
+    """Rank validation and test links by every method, in both directions; those of the test links are added to ``ranked``, and their main
+    metrics to ``tested``.
 
     Rows: mrr, mr, hits@1, hits@3, hits@10, ndcg@10, auc, amri over both directions together, mrr/target and mrr/source. Of a temporal
     relation within one kind all of the first once more, as ``mrr/same_parent``: among the items of the query's parent, of links
@@ -106,15 +112,20 @@ def evaluate_links(
             rows += made
             if split == "test":
                 compared = _of_metric("mrr", measured, drawn)
+                _keep(tested, "links", target, measured)
     return rows, verdict("links", target, "mrr", compared, sided * len(question.split.test), settings.level)
 
 
 def evaluate_labels(
-    question: LabelQuestion, predictions: Mapping[str, Floats], settings: EvaluateSettings
+    question: LabelQuestion,
+    predictions: Mapping[str, Floats],
+    settings: EvaluateSettings,
+    tested: list[Measurement] | None = None,
 ) -> tuple[list[Row], Verdict]:
     """Accuracy, macro-F1 and calibration error (ece) of every prediction [items, classes] on validation and test items.
 
     An interval resamples groups where items have parents (the segments of one video are no independent witnesses), else items.
+    ``tested`` gets the main metrics on the test items.
     """
     labels, rows = question.split.labels, list[Row]()
     compared: dict[str, Compared] = {}
@@ -130,6 +141,7 @@ def evaluate_labels(
         rows += made
         if split == "test":
             compared = _of_metric("accuracy", measured, drawn)
+            _keep(tested, "categories", labels.target, measured)
     return rows, verdict("categories", labels.target, "accuracy", compared, len(question.split.test), settings.level)
 
 
@@ -194,6 +206,12 @@ def rows_of(
         low, high = interval(draw, settings.level) if len(draw) else (None, None)
         rows.append(Row(task, target, split, method, metric, one.value, low, high, n, group))
     return rows, drawn
+
+
+def _keep(tested: list[Measurement] | None, task: Literal["links", "categories"], target: str, measured: Measured) -> None:
+    if tested is not None:
+        some = (one for one in measured.items() if one[0][1] in MAIN)
+        tested += [Measurement(task, target, method, metric, one, n) for (method, metric), (one, n) in some]
 
 
 def _of_metric(metric: str, measured: Measured, drawn: npt.NDArray[np.float64]) -> dict[str, Compared]:

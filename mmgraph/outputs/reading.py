@@ -13,6 +13,8 @@ import pyarrow.parquet
 
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import Row
+from mmgraph.evaluate.effects import Effect
+from mmgraph.outputs.knock_outs import read_knock_outs
 from mmgraph.runs import RunFolder, read_json
 
 
@@ -23,6 +25,7 @@ class RunFiles:
     rows: tuple[Row, ...]
     verdict: tuple[dict[str, Any], ...]
     evidence: tuple[dict[str, Any], ...]
+    knock_outs: tuple[Effect, ...]
     calibration: tuple[dict[str, Any], ...]
     curves: tuple[tuple[int, str, float], ...]
     encoders: dict[str, Any]
@@ -41,6 +44,7 @@ def read_run(run: RunFolder) -> RunFiles:
         rows=tuple(_row(run.metrics, one) for one in metrics if one.get("value") is not None),
         verdict=tuple(_json(run.verdict, [])),
         evidence=tuple(_json(run.evidence, [])),
+        knock_outs=tuple(read_knock_outs(run.knock_outs)),
         calibration=tuple(_json(run.calibration, [])),
         curves=tuple(_curve(run.curves, one) for one in _csv(run.curves)),
         encoders=_json(run.encoders, {}),

@@ -17,6 +17,7 @@ from mmgraph.outputs import charts, reliability
 from mmgraph.outputs.duplicates import CopyGroup, shown_groups
 from mmgraph.outputs.examples import LabelExamples, LinkExamples, label_examples, link_examples
 from mmgraph.outputs.groups import grouped
+from mmgraph.outputs.knock_outs import METHODS, knocked
 from mmgraph.outputs.previews import Decode, Preview, Previews
 from mmgraph.outputs.reading import RunFiles, read_run
 from mmgraph.outputs.scoreboard import LOWER, NAMES, NETWORK, Board, boards
@@ -82,6 +83,8 @@ def render(
         admitted=[note for note in files.graph.get("notes", ()) if str(note).startswith(ADMITTED)],
         boards=boards(files.rows, "test", main),
         grouped=grouped(files.rows, GROUPS),
+        knocked=knocked(files.knock_outs),
+        knocked_methods=METHODS,
         valid_boards=boards(files.rows, "valid", main),
         links=links,
         labels=labels,

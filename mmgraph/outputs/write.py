@@ -1,15 +1,18 @@
 """Everything that a finished run hands out, each file written whole or not at all."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.evaluate.answers import Answers, LinkAnswer
+from mmgraph.evaluate.effects import Effect
 from mmgraph.evaluate.reliability import as_record
 from mmgraph.evaluate.unknown import as_record as label_record
 from mmgraph.graph.contract import Graph
 from mmgraph.model.train import Trained
 from mmgraph.outputs.embeddings import write_embeddings
+from mmgraph.outputs.knock_outs import write_knock_outs
 from mmgraph.outputs.labels import LabelPrediction, write_labels
 from mmgraph.outputs.predictions import LinkPrediction, write_links
 from mmgraph.outputs.ranks import write_ranks
@@ -36,6 +39,13 @@ def write_answers(run: RunFolder, answers: Answers, catalogue: Catalogue, settin
     write_json(run.metrics, [asdict(row) for row in answers.rows])
     write_json(run.verdict, [asdict(one) for one in answers.verdicts])
     write_json(run.evidence, [asdict(one) for one in answers.evidence])
+    if settings.outputs.report:
+        write_report(run, catalogue, settings.media, settings.outputs)
+
+
+def record_knock_outs(run: RunFolder, effects: Sequence[Effect], catalogue: Catalogue, settings: Settings) -> None:
+    """``knock_outs.json``, and the report anew, which then has them."""
+    write_knock_outs(effects, run.knock_outs)
     if settings.outputs.report:
         write_report(run, catalogue, settings.media, settings.outputs)
 

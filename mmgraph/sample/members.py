@@ -57,20 +57,29 @@ def members(graph: Graph, kind: str, over: str, relation: str | None = None) -> 
 
     Raises SplitError where there are none, or several relations to choose from.
     """
-    between = [one for one in graph.edges if {one.source, one.target} == {kind, over} and kind != over]
-    todo = f"relations between the two: {', '.join(map(str, between)) or 'none'}"
-    if relation is None:
+    chosen = joining(graph, kind, over, relation)
+    if chosen is None:
         child, parent = _children(graph, kind, over)
-        if len(child):
-            return Members.of_pairs(over, parent, child, graph.count(kind))
-        if len(between) != 1:
-            raise SplitError(f"no item of kind {kind} has children of kind {over}", given=f"over: {over}", todo=todo)
-    chosen = between[0] if relation is None else Relation.parse(relation)
-    if chosen not in between:
-        raise SplitError(f"no such relation joins {kind} with {over}", given=relation, todo=todo)
+        return Members.of_pairs(over, parent, child, graph.count(kind))
     edges = graph.edges[chosen]
     ends = (edges.source, edges.target) if chosen.source == kind else (edges.target, edges.source)
     return Members.of_pairs(over, *ends, graph.count(kind))
+
+
+def joining(graph: Graph, kind: str, over: str, relation: str | None = None) -> Relation | None:
+    """The relation that says what the items of ``kind`` are made of, None where it is their children; raises as ``members``."""
+    between = [one for one in graph.edges if {one.source, one.target} == {kind, over} and kind != over]
+    todo = f"relations between the two: {', '.join(map(str, between)) or 'none'}"
+    if relation is not None:
+        chosen = Relation.parse(relation)
+        if chosen not in between:
+            raise SplitError(f"no such relation joins {kind} with {over}", given=relation, todo=todo)
+        return chosen
+    if len(_children(graph, kind, over)[0]):
+        return None
+    if len(between) != 1:
+        raise SplitError(f"no item of kind {kind} has children of kind {over}", given=f"over: {over}", todo=todo)
+    return between[0]
 
 
 def _children(graph: Graph, kind: str, over: str) -> tuple[Ints, Ints]:

@@ -46,6 +46,10 @@ class Task(abc.ABC):
         """(kind, field) pairs whose labels are asked, and therefore split; none by default."""
         return []
 
+    def composed(self, graph: Graph) -> list[Relation]:
+        """Relations that say what an item consists of, without which it cannot be asked about; none by default."""
+        return []
+
     @abc.abstractmethod
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """What is added to the model, one head a relation or field."""

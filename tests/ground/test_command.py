@@ -99,7 +99,7 @@ def test_the_resolved_settings_are_printed_without_a_run(tmp_path, capsys, monke
     [
         (
             ["fti"],
-            "no such command; given: fti; known: fit, encode, evaluate, compare, predict, sample, settings, encoders, doctor",
+            "no such command; given: fti; known: fit, encode, evaluate",
         ),
         (["fit"], "--config is missing; given: nothing; write --config FILE.yaml"),
         (["fit", "--config"], "--config is missing"),

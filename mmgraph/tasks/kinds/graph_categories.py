@@ -7,13 +7,14 @@ from mmgraph import registry
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
-from mmgraph.sample.members import Members, members
+from mmgraph.sample.members import Members, joining, members
 from mmgraph.sample.questions import AskedLabels
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import LabelSplit, Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LabelHead
 from mmgraph.tasks.whole import Whole
+from mmgraph.types import Relation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,11 @@ class GraphCategories(Task):
             raise SplitError("no item has a label of this field", given=f"{self.kind}.{self.field}", todo=todo)
         self._members(graph)
         return [(self.kind, self.field)]
+
+    def composed(self, graph: Graph) -> list[Relation]:
+        """See Task."""
+        relation = joining(graph, self.kind, self.over, self.relation)
+        return [] if relation is None else [relation]
 
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""

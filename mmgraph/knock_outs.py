@@ -1,0 +1,134 @@
+"""What links, each modality and joint training are worth: the model is fitted again without each, on the same split.
+
+Vectors are stored, so a fit is training and evaluation alone. Every fit has the seed of the run; how much of a difference is chance of
+training the intervals do not say.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+import numpy as np
+
+from mmgraph.evaluate.answers import answer
+from mmgraph.evaluate.effects import Effect, Measurement, What, effects, over_baselines
+from mmgraph.graph.contract import Features, Graph
+from mmgraph.model.train import Trained
+from mmgraph.settings import AdaptSettings, BatchSettings, ModelSettings, Settings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
+from mmgraph.types import Relation
+
+_log = logging.getLogger(__name__)
+Refit = Callable[[Settings, Split, Sequence[Task]], Trained]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One fit without something. ``tasks`` are those that it is trained for and answers."""
+
+    what: What
+    name: str
+    split: Split
+    tasks: tuple[Task, ...]
+    model: ModelSettings
+
+
+def knock_outs(
+    settings: Settings,
+    split: Split,
+    tasks: Sequence[Task],
+    whole: Sequence[Measurement],
+    refit: Refit,
+    each_relation: bool = False,
+) -> list[Effect]:
+    """The whole table, ``whole`` being what the run itself reached on the test split; ``each_relation`` on its own as well."""
+    found = over_baselines(whole, settings.evaluate)
+    variants = list(variants_of(settings, split, tasks, each_relation))
+    for number, one in enumerate(variants, 1):
+        _log.info("knock-out %d of %d: %s %s", number, len(variants), one.what, one.name)
+        changed = msgspec.structs.replace(settings, model=one.model)
+        tested: list[Measurement] = []
+        quick = msgspec.structs.replace(settings.evaluate, bootstrap=0, sampled=0)
+        answer(refit(changed, one.split, one.tasks), one.split, quick, settings.run.seed, tested)
+        found += effects(whole, tested, one.what, one.name, settings.evaluate)
+    return found
+
+
+def variants_of(settings: Settings, split: Split, tasks: Sequence[Task], each_relation: bool = False) -> Iterator[Variant]:
+    """Without links; without each modality, and with vectors of other items in its place; each task alone.
+
+    Labels without links see no link at all but those that say what a whole consists of, and are trained alone. Links that are asked
+    cannot be taken away: there it is message passing that is, and every other relation.
+    """
+    graph, model = split.visible, settings.model
+    labelled = tuple(task for task in tasks if task.fields(graph))
+    linked = tuple(task for task in tasks if task.relations(graph))
+    for some, name in ((labelled, "links"), (linked, "messages and other links")):
+        if some and (model.layers or len(graph.edges) > len(_kept(graph, some))):
+            yield Variant("links", name, _with_edges(split, _kept(graph, some)), some, without_layers(model))
+    every = tuple(tasks)
+    for modality in sorted({modality for (_, modality), one in graph.features.items() if one.present.any()}):
+        gone, shuffled = without_modality(graph, modality), at_random(graph, modality, settings.run.seed)
+        frozen = _frozen(model, modality)
+        yield Variant("modality", modality, replace(split, visible=gone), every, frozen)
+        yield Variant("random", modality, replace(split, visible=shuffled), every, model)
+    asked = _kept(graph, every)
+    for relation in graph.edges if each_relation else ():
+        if relation not in asked:
+            yield Variant("relation", str(relation), _with_edges(split, graph.edges.keys() - {relation}), every, model)
+    alone = [task for task in tasks if task in labelled or task in linked]
+    for task in alone if len(tasks) > 1 else ():
+        yield Variant("joint", "joint", split, (task,), model)
+
+
+def without_layers(model: ModelSettings) -> ModelSettings:
+    """The same model without message passing, and so without what only messages have."""
+    return msgspec.structs.replace(model, layer="none", time="none", batches=BatchSettings(size=model.batches.size))
+
+
+def without_modality(graph: Graph, modality: str) -> Graph:
+    """No item has the modality, and edges that were built of it are gone."""
+    return replace(
+        _without_built_of(graph, modality), features={key: one for key, one in graph.features.items() if key[1] != modality}
+    )
+
+
+def at_random(graph: Graph, modality: str, seed: int) -> Graph:
+    """Items that have the modality have each other's vectors, dealt anew within each kind: as many numbers of the same distribution,
+    which say nothing. Edges that were built of it are gone.
+    """
+    rng = np.random.default_rng([seed, 0x5EED])
+    dealt = {key: _dealt(one, rng) if key[1] == modality else one for key, one in graph.features.items()}
+    return replace(_without_built_of(graph, modality), features=dealt)
+
+
+def _dealt(one: Features, rng: np.random.Generator) -> Features:
+    place = np.arange(len(one.present))
+    have = np.flatnonzero(one.present)
+    place[have] = rng.permutation(have)
+    stored = None if one.activations is None else one.activations[place]
+    return replace(one, vectors=np.asarray(one.vectors)[place], activations=stored)
+
+
+def _without_built_of(graph: Graph, modality: str) -> Graph:
+    built = {r for r, one in graph.edges.items() if one.built_by == "similar" and r.name == f"similar_{modality}"}
+    return graph.with_edges({relation: one for relation, one in graph.edges.items() if relation not in built})
+
+
+def _kept(graph: Graph, tasks: Sequence[Task]) -> set[Relation]:
+    """Relations that the tasks cannot do without: those that are asked, and those that say what a whole consists of."""
+    return {relation for task in tasks for relation in (*task.relations(graph), *task.composed(graph))}
+
+
+def _with_edges(split: Split, kept: Collection[Relation]) -> Split:
+    edges = {relation: one for relation, one in split.visible.edges.items() if relation in kept}
+    return replace(split, visible=split.visible.with_edges(edges))
+
+
+def _frozen(model: ModelSettings, modality: str) -> ModelSettings:
+    adaptation = model.adaptation
+    if not isinstance(getattr(adaptation, modality, None), AdaptSettings):
+        return model
+    return msgspec.structs.replace(model, adaptation=msgspec.structs.replace(adaptation, **{modality: AdaptSettings()}))
