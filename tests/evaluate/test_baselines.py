@@ -6,8 +6,10 @@ import pytest
 
 from mmgraph import registry
 from mmgraph.evaluate.baselines import limits
+from mmgraph.evaluate.baselines.labels.correct_and_smooth import CorrectAndSmooth
 from mmgraph.evaluate.baselines.labels.label_propagation import LabelPropagation
 from mmgraph.evaluate.baselines.labels.logistic_regression import LogisticRegression
+from mmgraph.evaluate.baselines.labels.smoothed_regression import SmoothedRegression, heard_by
 from mmgraph.evaluate.baselines.links.next_in_time import NextInTime
 from mmgraph.evaluate.contract import LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
@@ -24,7 +26,9 @@ LABELS = sorted(registry.discover("label baseline"))
 def test_the_baselines_are_all_found():
     neighbours = {"adamic_adar", "common_neighbours", "resource_allocation"}
     assert set(LINKS) == neighbours | {"ease", "fast_rp", "item_knn", "nearest", "next_in_time", "popularity", "recent"}
-    assert sorted(LABELS) == ["label_propagation", "logistic_regression", "majority", "nearest_labelled"]
+    assert LABELS == [
+        "correct_and_smooth", "label_propagation", "logistic_regression", "majority", "nearest_labelled", "smoothed_regression",
+    ]  # fmt: skip
 
 
 def all_scores(question, name):
@@ -231,6 +235,8 @@ def test_too_much_memory_is_left_out_and_said(monkeypatch, caplog):
         "logistic:image",
         "label_propagation",
         "nearest_labelled",
+        "correct_and_smooth",
+        "smoothed_regression",
     ):
         assert f"baseline {name} left out" in caplog.text
 
@@ -266,9 +272,13 @@ def test_label_baselines_learn():
         "logistic:all",
         "nearest_labelled",
         "label_propagation",
+        "correct_and_smooth",
+        "smoothed_regression",
     }
     assert right["label_propagation"] > 0.9
     assert right["logistic:audio"] > right["majority"] + 0.2
+    assert right["correct_and_smooth"] > right["logistic:all"]
+    assert right["smoothed_regression"] > right["logistic:all"]
 
 
 @pytest.mark.parametrize("name", LABELS)
@@ -307,6 +317,61 @@ def test_label_propagation_the_slow_way():
     F = 0.3 * np.linalg.solve(np.eye(20) - 0.7 * root @ A @ root, Y)
     reached = F.sum(1) > 1e-12
     np.testing.assert_allclose(got[reached], (F / np.maximum(F.sum(1, keepdims=True), 1e-12))[reached], atol=1e-4)
+
+
+def matrix_of(question, loops):
+    """Every visible link both ways, by the roots of the degrees."""
+    (edges,) = question.graph.edges.values()
+    A = np.eye(20) * loops
+    for s, t in zip(edges.source, edges.target, strict=True):
+        A[s, t] = A[t, s] = 1.0
+    root = np.diag(1 / np.sqrt(np.maximum(A.sum(1), 1)))
+    return root @ A @ root
+
+
+def test_correct_and_smooth_the_slow_way():
+    question = label_question(2, items=20, valid=0)
+    labels, train = question.split.labels, question.split.train
+    base = list(LogisticRegression().fit(question).values())[-1].astype(float)
+    S, truth = matrix_of(question, 0), np.eye(3)[labels.values]
+    errors = np.zeros((20, 3))
+    errors[train] = truth[train] - base[train]
+    spread = 0.4 * np.linalg.solve(np.eye(20) - 0.6 * S, errors)
+    size = np.mean([np.abs(errors[i]).sum() for i in train])
+    corrected = base.copy()
+    for i in range(20):
+        if np.abs(spread[i]).sum() > 0:
+            corrected[i] += size * spread[i] / np.abs(spread[i]).sum()
+    corrected[train] = truth[train]
+    smooth = np.maximum(0.3 * np.linalg.solve(np.eye(20) - 0.7 * S, corrected), 1e-9)
+    (got,) = CorrectAndSmooth(corrections=[0.6], smoothings=[0.7], steps=2000).fit(question).values()
+    np.testing.assert_allclose(got, smooth / smooth.sum(1, keepdims=True), atol=1e-4)
+
+
+def test_smoothed_regression_the_slow_way():
+    question = label_question(2, items=20, valid=0)
+    S = matrix_of(question, 1)
+    columns = []
+    for modality in ("audio", "image"):
+        features = question.graph.features["x", modality]
+        rows = [v / np.linalg.norm(v) if there else 0 * v for v, there in zip(features.vectors, features.present, strict=True)]
+        columns.append(S @ S @ np.array(rows))
+    columns = np.concatenate(columns, 1)
+    columns = (columns - columns.mean(0)) / columns.std(0)
+    expected = LogisticRegression().probabilities(question, columns.astype(np.float32), 0.1)
+    (got,) = SmoothedRegression(powers=[2], strengths=[0.1]).fit(question).values()
+    np.testing.assert_allclose(got, expected, atol=1e-3)  # as near as L-BFGS ends
+
+
+def test_a_kind_without_vectors_hears_those_of_its_neighbours():
+    question = random_question(1)
+    graph = dataclasses.replace(
+        question.graph, features={key: f for key, f in question.graph.features.items() if key[0] == "a"}
+    )
+    image, text = heard_by(graph, "b")
+    np.testing.assert_allclose(np.linalg.norm(image[:12], axis=1), graph.features["a", "image"].present, atol=1e-6)
+    assert not image[12:].any()
+    assert not text[12:].any()
 
 
 def test_shares_of_validation_mend_labels_shown_k_a_class():

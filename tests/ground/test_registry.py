@@ -24,7 +24,7 @@ NAMES = {
     "negative sampler": {"every", "in_batch", "uniform"},
     "task": {"categories", "facts", "graph_categories", "links"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
-    "label baseline": {"label_propagation", "logistic_regression", "majority", "nearest_labelled"},
+    "label baseline": {"correct_and_smooth", "label_propagation", "logistic_regression", "majority", "smoothed_regression"},
     "grouping": {"answer_degree", "modality", "query_degree", "relation", "warmth"},
     "encoder": {
         "audio_transformer", "clap", "hashed_ngrams", "image_statistics", "minilm_wheel", "open_clip_image", "open_clip_text",

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.sparse
 
 from mmgraph.evaluate.baselines.classes import best_on_validation, class_shares
 from mmgraph.evaluate.baselines.limits import fits_in_memory
+from mmgraph.evaluate.baselines.smoothing import spread, symmetric
 from mmgraph.evaluate.baselines.union import Union
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
 from mmgraph.types import Floats
@@ -35,24 +34,13 @@ class LabelPropagation(LabelBaseline):
         union = Union.of(question.graph)
         if not union.adjacency.nnz:
             return {}
-        root = 1.0 / np.sqrt(np.maximum(union.degrees(), 1.0))
-        normal = scipy.sparse.diags(root) @ union.adjacency @ scipy.sparse.diags(root)
+        normal = symmetric(union)
         known = np.zeros((nodes, len(labels.classes)))
         known[union.start[labels.kind] + train, labels.values[train]] = 1.0
         prior = class_shares(labels.values[train], len(labels.classes))
         items = union.nodes(labels.kind)
-        candidates = (_shares(self._spread(normal, known, alpha)[items], prior) for alpha in self.alphas)
+        candidates = (_shares(spread(normal, known, alpha, self.steps)[items], prior) for alpha in self.alphas)
         return {"label_propagation": best_on_validation(question, candidates, default=len(self.alphas) // 2)}
-
-    def _spread(self, normal: Any, known: np.ndarray, alpha: float) -> np.ndarray:
-        current = known
-        for _ in range(self.steps):
-            following = alpha * (normal @ current) + (1.0 - alpha) * known
-            change = np.abs(following - current).max()
-            current = following
-            if change < 1e-6:
-                break
-        return current
 
 
 def _shares(mass: np.ndarray, prior: Floats) -> Floats:

@@ -45,10 +45,11 @@ class LogisticRegression(LabelBaseline):
         }
 
     def _fit(self, question: LabelQuestion, columns: Floats) -> Floats:
-        candidates = (self._probabilities(question, columns, strength) for strength in self.strengths)
+        candidates = (self.probabilities(question, columns, strength) for strength in self.strengths)
         return best_on_validation(question, candidates, default=len(self.strengths) // 2)
 
-    def _probabilities(self, question: LabelQuestion, columns: Floats, strength: float) -> Floats:
+    def probabilities(self, question: LabelQuestion, columns: Floats, strength: float) -> Floats:
+        """Of all items by one regression on these columns [items, any], of one strength."""
         labels, train = question.split.labels, question.split.train
         model = Model(C=strength, max_iter=self.iterations)
         with warnings.catch_warnings():
