@@ -24,6 +24,7 @@ commands:
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
   order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
   gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
+  cluster RUN [--kind K] [--method M]           which items of a kind belong together: clusters with names, and a page with a map
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -51,6 +52,9 @@ options of order and gaps:
   --relation SOURCE/NAME/TARGET, --method NAME: instead of mmgraph; --to FILE: as .parquet, .csv or .json (docs/formats.md)
   --held-out         order: only videos none of whose links was trained on; without VIDEO every video, and Kendall's tau by method
   --longer S         gaps: between known neighbours, in seconds (1); --below SHARE (0.5): neighbours that have less of chance are a jump
+options of cluster:
+  --method M         kmeans, hdbscan, louvain, or leiden (extra leiden); --clusters N|auto: by the method's criterion (auto)
+  --seeds N          runs that say how stable it is (5)
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -349,6 +353,29 @@ def _gaps(words: list[str]) -> int:
     return 0
 
 
+def _cluster(words: list[str]) -> int:
+    usage = "mmgraph cluster RUN [--kind K] [--method kmeans|hdbscan|louvain|leiden] [--clusters N|auto] [--seeds N]"
+    runs, given = _taken(words, dict.fromkeys(("--kind", "--method", "--clusters", "--seeds"), 1), (), usage)
+    path = _one_run(runs, "cluster")
+    number = None if given.get("--clusters", ["auto"]) == ["auto"] else _number(given, "--clusters", int, None)
+    seeds = _number(given, "--seeds", int, 5)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from rich.console import Console
+
+    from mmgraph.clusters import cluster_run, write_outcome
+    from mmgraph.outputs import clusters as shown
+
+    done = cluster_run(path, given.get("--kind", [None])[0], given.get("--method", ["kmeans"])[0], number, seeds)
+    console, ids = Console(), done.ids
+    console.print(shown.clusters_table(done.outcome, ids))
+    for table in shown.measured_tables(done.outcome.measured, done.outcome.kind):
+        console.print(table)
+    console.print(shown.said(done.outcome), highlight=False, markup=False, soft_wrap=True)
+    for file in write_outcome(done):
+        print(file)
+    return 0
+
+
 def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
     if not 1 <= len(words) <= 2:
         given = " ".join(words) or "none"
@@ -503,6 +530,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "export": _export,
     "order": _order,
     "gaps": _gaps,
+    "cluster": _cluster,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -40,6 +40,8 @@ class RunFolder:
     confusion = property(lambda self: self.path / "predictions" / "confusion.json")
     embeddings = property(lambda self: self.path / "embeddings")
     report = property(lambda self: self.path / "report" / "index.html")
+    clusters = property(lambda self: self.path / "predictions" / "clusters.json")
+    cluster_page = property(lambda self: self.path / "report" / "clusters.html")
     quarantine = property(lambda self: self.path / "quarantine.csv")
     duplicates = property(lambda self: self.path / "duplicates.csv")
     log = property(lambda self: self.path / "log.jsonl")

@@ -35,6 +35,7 @@ class RunFiles:
     duplicates: tuple[dict[str, str], ...]
     versions: dict[str, Any]
     settings: str
+    clusters: dict[str, Any]
 
 
 def read_run(run: RunFolder) -> RunFiles:
@@ -54,6 +55,7 @@ def read_run(run: RunFolder) -> RunFiles:
         duplicates=tuple(_csv(run.duplicates)),
         versions=_json(run.versions, {}),
         settings=run.settings.read_text(encoding="utf-8") if run.settings.exists() else "",
+        clusters=_json(run.clusters, {}) if run.cluster_page.exists() else {},
     )
 
 

@@ -71,7 +71,7 @@ def render(
     previews: Mapping[str, Preview],
 ) -> str:
     """The page as a string."""
-    page = _environment().get_template("report.html.j2")
+    page = environment().get_template("report.html.j2")
     main = {str(one["target"]): str(one["metric"]) for one in files.verdict}
     return page.render(
         name=run.path.resolve().name,
@@ -106,7 +106,8 @@ def _plots(run: RunFolder, files: RunFiles) -> list[reliability.Plot]:
         raise RunError(f"{run.calibration} is broken", given=error, todo="run `mmgraph fit` again") from error
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """What renders the pages of a report; everything that is printed is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("mmgraph.outputs"),
         autoescape=True,  # ids come from file names

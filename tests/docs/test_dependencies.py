@@ -21,6 +21,7 @@ MODULES = {  # distribution -> what is imported, where that is another name
     "pyyaml": "yaml",
     "scenedetect-headless": "scenedetect",
     "scikit-learn": "sklearn",
+    "scikit-network": "sknetwork",
 }
 NOT_IMPORTED = {  # declared, and imported by others only: why
     "packaging": "DGL imports it and does not declare it",

@@ -14,6 +14,7 @@ from PIL import Image
 from mmgraph import registry
 from mmgraph.catalogue.contract import Catalogue, items_frame, labels_frame, links_frame
 from mmgraph.encode.choose import choose
+from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
 from mmgraph.model.data import GraphData
@@ -175,3 +176,14 @@ def test_grouping(mine):
     groups = registry.find("grouping", _component("Grouping").class_path).load()().groups(asked)
     answer = np.where(asked.to_target, asked.target, asked.source)
     assert groups.tolist() == ["first" if item < 10 else "second" for item in answer]
+
+
+def test_clustering(mine):
+    _, split = made(videos=4)
+    vectors = split.visible.features["segment", "image"].vectors
+    question = ClusterQuestion.of(split.visible, "segment", vectors)
+    found = registry.create("clustering", _component("Clustering")).find(question, None, 7)
+    positive = vectors[:, 0] > vectors[:, 0].mean()
+    assert found.count == 2
+    larger = positive if positive.sum() > (~positive).sum() else ~positive
+    assert np.array_equal(found.of == 0, larger) or positive.sum() == (~positive).sum()

@@ -1,0 +1,1 @@
+"""Ways to find clusters, one a file."""
