@@ -1,0 +1,160 @@
+"""The estimate of memory and time beside what training really takes, each configuration in a process of its own.
+
+python benchmarks/estimate.py [--only NAME] [--epochs N]
+
+Memory: how much the process's largest resident size (VmHWM) grows from before training to its end, beside ``Need.more``. Time: an
+epoch as three rehearsed epochs say, beside the mean of real ones in the same process. Printed as ratios, estimate / measured.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
+
+CASES = {
+    # name: (users, items, links, width of features or 0, layer, mode, batch size)
+    "sage full, ids": (60_000, 40_000, 1_000_000, 0, "sage", "full", 1024),
+    "sage full, features": (15_000, 15_000, 300_000, 256, "sage", "full", 1024),
+    "sage steps, ids": (15_000, 15_000, 200_000, 0, "sage", "steps", 65_536),
+    "sage neighbours, features": (60_000, 40_000, 200_000, 128, "sage", "neighbours", 32_768),
+    "gat full, features": (10_000, 10_000, 200_000, 128, "gat", "full", 1024),
+    "gat neighbours, ids": (30_000, 20_000, 60_000, 0, "gat", "neighbours", 8192),
+    "hgt full, features": (5_000, 5_000, 100_000, 128, "hgt", "full", 1024),
+    "hgt neighbours, features": (20_000, 20_000, 30_000, 64, "hgt", "neighbours", 4096),
+}
+
+
+def split_of(users, items, links, wide):
+    """Users like items, some items many times; a fifth is held out."""
+    import numpy as np
+
+    from mmgraph.graph.contract import Edges, Features, Graph
+    from mmgraph.split.contract import LinkSplit, Split
+    from mmgraph.types import Relation
+
+    rng, relation = np.random.default_rng(0), Relation("user", "likes", "item")
+    pairs = np.unique(rng.integers(users, size=links) * items + (items * rng.random(links) ** 2).astype(np.int64))
+    edges = Edges(relation, pairs // items, pairs % items)
+    counts = {"user": users, "item": items}
+    ids = {kind: np.array([f"{kind}{i}" for i in range(count)]) for kind, count in counts.items()}
+    features = {
+        (kind, "image"): Features(rng.standard_normal((count, wide), np.float32), np.ones(count, bool))
+        for kind, count in counts.items()
+        if wide
+    }
+    train, valid, test = (
+        np.sort(p) for p in np.split(rng.permutation(len(edges)), [len(edges) * 4 // 5, len(edges) * 9 // 10])
+    )
+    return Split({relation: LinkSplit(edges, train, valid, test)}, {}, Graph(ids, {relation: edges.take(train)}, features))
+
+
+def prepared(case):
+    """Module, data and settings."""
+    import torch
+
+    from mmgraph import registry
+    from mmgraph.model.data import GraphData
+    from mmgraph.model.train import build
+    from mmgraph.settings import BatchSettings, Component, ModelSettings
+
+    *shape, layer, mode, size = case
+    split = split_of(*shape)
+    model = ModelSettings(width=64, layer=layer, batches=BatchSettings(mode=mode, size=size, fanouts=(10, 5)))
+    negatives = {"class_path": "uniform", "init_args": {"num": 128}}
+    task = registry.create(
+        "task", Component(class_path="Links", init_args={"relation": "user/likes/item", "negatives": negatives})
+    )
+    torch.manual_seed(0)
+    module = build(split.visible, task.heads(split, model), model, seed=0)
+    supervise = 0.1 if mode == "full" else 0.3
+    return module, GraphData(split.visible, task.asked_links(split), [], model, supervise, 0), model
+
+
+def highest():
+    """Bytes: the largest resident size so far."""
+    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def measure(name, epochs, rehearsed):
+    """One configuration, here: memory of a training of ``epochs``, or its time as rehearsed and as it is."""
+    from statistics import mean
+
+    from mmgraph.model.estimate import estimate
+    from mmgraph.model.rehearse import Clock, rehearse
+    from mmgraph.model.train import train
+
+    if rehearsed:
+        first = rehearse(*prepared(CASES[name])[:2], {"accelerator": "cpu"}, prepared(CASES[name])[2])
+    else:
+        train_small()
+    module, data, model = prepared(CASES[name])
+    start = time.perf_counter()
+    need = estimate(module, data, data.mode, model)
+    took, before, clock = time.perf_counter() - start, resident(), Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        train(module, data, {"max_epochs": epochs, "accelerator": "cpu"}, Path(folder) / "checkpoints", model, [clock])
+    found = {
+        "estimate": need.more,
+        "measured": highest() - before,
+        "took": took,
+        "epoch": mean(clock.epochs[1:] or clock.epochs),
+    }
+    if rehearsed:
+        found["rehearsed"] = first.epoch
+    print(json.dumps(found))
+
+
+def train_small():
+    """What torch, DGL and Lightning load on their first use is no need of the graph's."""
+    from mmgraph.graph.dgl import load_dgl
+    from mmgraph.model.train import train
+
+    load_dgl()
+    module, data, model = prepared((50, 50, 400, 0, "sage", "neighbours", 64))
+    with tempfile.TemporaryDirectory() as folder:
+        train(module, data, {"max_epochs": 1, "accelerator": "cpu"}, Path(folder) / "checkpoints", model)
+
+
+def asked(name, epochs, rehearsed):
+    """The same in a process of its own."""
+    words = [sys.executable, __file__, "--only", name, "--epochs", str(epochs), *(["--rehearsed"] if rehearsed else [])]
+    done = subprocess.run([*words, "--here"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=list(CASES))
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--here", action="store_true", help="in this process, as the others are started")
+    parser.add_argument("--rehearsed", action="store_true")
+    given = parser.parse_args()
+    if given.here:
+        measure(given.only, given.epochs, given.rehearsed)
+        return
+    print("| configuration | nodes | links | memory estimated | measured | ratio | an epoch rehearsed | measured | ratio |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    for name in [given.only] if given.only else CASES:
+        users, items, links = CASES[name][:3]
+        memory, timed = asked(name, 1, False), asked(name, given.epochs + 1, True)
+        print(
+            f"| {name} | {users + items:,} | {links:,} | {memory['estimate'] / 1e6:,.0f} MB | {memory['measured'] / 1e6:,.0f} MB "
+            f"| {memory['estimate'] / memory['measured']:.2f} | {timed['rehearsed']:.2f} s | {timed['epoch']:.2f} s "
+            f"| {timed['rehearsed'] / timed['epoch']:.2f} |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
