@@ -94,6 +94,8 @@ def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, con
 
 def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
     """Hold out what the tasks ask; a leak stops the run here."""
+    for task in tasks:
+        graph = task.prepared(graph)
     relations = [relation for task in tasks for relation in task.relations(graph)]
     fields = [field for task in tasks for field in task.fields(graph)]
     seed = settings.run.seed if settings.split.seed is None else settings.split.seed

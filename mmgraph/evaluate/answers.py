@@ -30,6 +30,7 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import FactsHead, RelationHead
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.several import SeveralHead
 from mmgraph.types import Floats
 
 
@@ -74,7 +75,7 @@ def answer(
             _links(one.head, one.embeddings, split, settings, seed, answers)
         elif isinstance(one.head, FactsHead):
             _facts(one.head, one.embeddings, split, settings, seed, answers)
-        elif isinstance(one.head, LabelHead):
+        elif isinstance(one.head, LabelHead | SeveralHead):
             _labels(one.head, one.embeddings, split, settings, seed, answers)
     return answers
 
@@ -130,7 +131,9 @@ def _among(metric: str, settings: EvaluateSettings) -> str:
     return "sampled" if metric in SAMPLED else settings.candidates
 
 
-def _labels(head: LabelHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers) -> None:
+def _labels(
+    head: LabelHead | SeveralHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers
+) -> None:
     question = LabelQuestion(split.visible, split.labels[head.name], seed)
     predictions = {"gnn": best_on_validation(question, [head.probabilities(rows).numpy()], default=0)}
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -206,11 +206,19 @@ class Grouping(abc.ABC):
 
 
 class LabelBaseline(abc.ABC):
-    """One file in ``baselines/labels/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all."""
+    """One file in ``baselines/labels/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all.
+
+    several: whether it also answers for a field whose items may have several values (``Labels.several``).
+    """
+
+    several: ClassVar[bool] = False
 
     @abc.abstractmethod
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
-        """Name -> probabilities float32 [items, classes], rows sum to 1; empty where the baseline does not apply."""
+        """Name -> probabilities float32 [items, classes]; empty where the baseline does not apply.
+
+        Rows sum to 1, but for a field whose items may have several values: there each class is by itself.
+        """
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mmgraph.settings import EvaluateSettings
 
 What = Literal["links", "modality", "random", "relation", "joint", "baseline"]
 Task = Literal["links", "categories"]
-MAIN = frozenset({"mrr", "accuracy", "macro_f1", "micro_f1"})
+MAIN = frozenset({"mrr", "accuracy", "lrap", "macro_f1", "micro_f1"})
 """Metrics that are kept of a test split for pairing, where a question has them."""
 
 

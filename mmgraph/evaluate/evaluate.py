@@ -16,6 +16,8 @@ from mmgraph.evaluate.contract import SAME_PARENT, LabelBaseline, LabelQuestion,
 from mmgraph.evaluate.effects import MAIN, Measurement
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
 from mmgraph.evaluate.ranking import Ranks, cells_of, ranks
+from mmgraph.evaluate.rightness import figure
+from mmgraph.evaluate.several import MAP, measured_map, several_statistics
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
 from mmgraph.progress import Bar
 from mmgraph.settings import EvaluateSettings
@@ -53,6 +55,8 @@ def fit_label_baselines(question: LabelQuestion, names: Names = "all") -> dict[s
     """
     chosen = baseline_names(names, "label")
     baselines: list[LabelBaseline] = [registry.create("label baseline", name) for name in chosen]
+    if question.split.labels.several is not None:
+        baselines = [one for one in baselines if one.several]
     return {name: made for baseline in baselines for name, made in baseline.fit(question).items()}
 
 
@@ -122,7 +126,8 @@ def evaluate_labels(
     settings: EvaluateSettings,
     tested: list[Measurement] | None = None,
 ) -> tuple[list[Row], Verdict]:
-    """Accuracy, macro-F1 and calibration error (ece) of every prediction [items, classes] on validation and test items.
+    """Accuracy, macro-F1 and calibration error (ece) of every prediction [items, classes] on validation and test items; of a field whose
+    items may have several values what ``several_statistics`` has, and the mean average precision (map).
 
     An interval resamples groups where items have parents (the segments of one video are no independent witnesses), else items.
     ``tested`` gets the main metrics on the test items.
@@ -135,14 +140,24 @@ def evaluate_labels(
         groups = groups_of(question, items)
         measured: Measured = {}
         for name, probabilities in predictions.items():
-            statistics = _label_statistics(probabilities[items], labels.values[items], groups)
+            if labels.several is None:
+                statistics = _label_statistics(probabilities[items], labels.values[items], groups)
+            else:
+                statistics = several_statistics(probabilities[items], labels.several[items], groups)
             measured |= {(name, metric): (one, len(items)) for metric, one in statistics.items()}
         made, drawn = rows_of("categories", labels.target, split, measured, settings, question.seed)
         rows += made
+        if labels.several is not None:
+            some = {name: probabilities[items] for name, probabilities in predictions.items()}
+            found = measured_map(some, labels.several[items], groups, settings, question.seed)
+            rows += [
+                Row("categories", labels.target, split, name, MAP, value, low, high, len(items))
+                for name, value, low, high in found
+            ]
         if split == "test":
-            compared = _of_metric("accuracy", measured, drawn)
+            compared = _of_metric(figure(labels), measured, drawn)
             _keep(tested, "categories", labels.target, measured)
-    return rows, verdict("categories", labels.target, "accuracy", compared, len(question.split.test), settings.level)
+    return rows, verdict("categories", labels.target, figure(labels), compared, len(question.split.test), settings.level)
 
 
 def groups_of(question: LabelQuestion, items: Ints) -> Ints:

@@ -17,10 +17,11 @@ from mmgraph.evaluate.contract import OURS, Direction, LabelQuestion, LinkMethod
 from mmgraph.evaluate.evaluate import groups_of
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
 from mmgraph.evaluate.gnn import Named
-from mmgraph.evaluate.pool import Pool, fit_pool
+from mmgraph.evaluate.pool import Pool, SeveralPool, fit_pool
 from mmgraph.evaluate.ranking import cells_of, ranks
+from mmgraph.evaluate.rightness import figure, likelihoods, rightness
 from mmgraph.settings import EvaluateSettings
-from mmgraph.types import Floats, Ints
+from mmgraph.types import Bools, Floats, Ints
 
 Reals = npt.NDArray[np.float64]
 _LOG = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Piece:
 class EvidenceReport:
     """What was chosen, and why.
 
-    metric: mrr or accuracy on the ``n`` validation links or items that were used; combination: its cross-fitted value, None
+    metric: mrr, accuracy or lrap on the ``n`` validation links or items that were used; combination: its cross-fitted value, None
     where none was fitted; difference: to the best single method, with its standard ``error``.
     """
 
@@ -143,19 +144,19 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     as accurate as the best single one, and better in log-likelihood by more than a standard error (accuracy alone is too
     coarse on few items). Segments of one video stay in one fold.
     """
-    target, valid = question.split.labels.target, question.split.valid
+    target, valid, metric = question.split.labels.target, question.split.valid, figure(question.split.labels)
     names, stack = list(predictions), np.stack(list(predictions.values()))
     if not len(valid):
-        report = EvidenceReport(target, "accuracy", names[0], 0, tuple(Piece(name, None) for name in names))
+        report = EvidenceReport(target, metric, names[0], 0, tuple(Piece(name, None) for name in names))
         _LOG.info(report.text)
         return stack[0], report
-    truth = question.split.labels.values[valid]
-    correct = (stack[:, valid].argmax(2) == truth).astype(np.float64)
+    truth = question.split.labels.truth(valid)
+    correct = np.stack([rightness(one[valid], truth) for one in stack])
     values = correct.mean(1)
     pieces = tuple(Piece(name, float(value)) for name, value in zip(names, values, strict=True))
     if len(valid) < FEWEST:
         best = int(np.argmax(values))
-        report = EvidenceReport(target, "accuracy", names[best], len(valid), pieces)
+        report = EvidenceReport(target, metric, names[best], len(valid), pieces)
         _LOG.info(report.text)
         return stack[best], report
     fold = _folds(groups_of(question, valid), seed)
@@ -173,7 +174,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     )
     chosen = pool.of(stack) if better else fit_pool(stack[[best]][:, valid], truth).of(stack[[best]])
     name = COMBINATION if better else names[best]
-    report = EvidenceReport(target, "accuracy", name, len(valid), pieces, float(crossed.mean()), difference, error)
+    report = EvidenceReport(target, metric, name, len(valid), pieces, float(crossed.mean()), difference, error)
     _LOG.info(report.text)
     return chosen, report
 
@@ -269,19 +270,19 @@ def _folds(groups: Ints, seed: int) -> Ints:
     return (shuffled % FOLDS)[row].astype(np.int64)
 
 
-def _crossed(stack: Floats, valid: Ints, truth: Ints, fold: Ints) -> tuple[Reals, Reals]:
+def _crossed(stack: Floats, valid: Ints, truth: Ints | Bools, fold: Ints) -> tuple[Reals, Reals]:
     """(correct, log-likelihood) of each validation item by a pool fitted on the other folds."""
+    untrained = SeveralPool if truth.dtype == bool else Pool
     correct, likelihood = np.zeros(len(valid)), np.zeros(len(valid))
     for number in np.unique(fold):
         held, others = fold == number, fold != number
-        pool = fit_pool(stack[:, valid[others]], truth[others]) if others.any() else Pool.even(len(stack))
+        pool = fit_pool(stack[:, valid[others]], truth[others]) if others.any() else untrained.even(len(stack))
         made = pool.of(stack[:, valid[held]])
-        correct[held] = made.argmax(1) == truth[held]
-        likelihood[held] = np.log(made[np.arange(len(made)), truth[held]])
+        correct[held], likelihood[held] = rightness(made, truth[held]), likelihoods(made, truth[held])
     return correct, likelihood
 
 
-def _accuracy_without(stack: Floats, place: int, valid: Ints, truth: Ints, fold: Ints) -> float | None:
+def _accuracy_without(stack: Floats, place: int, valid: Ints, truth: Ints | Bools, fold: Ints) -> float | None:
     """Cross-fitted accuracy of the pool of all others; None where there are none."""
     if len(stack) < 2:
         return None

@@ -10,13 +10,14 @@ from mmgraph.evaluate.contract import OURS, LabelQuestion, Row
 from mmgraph.evaluate.evaluate import Measured, groups_of, rows_of
 from mmgraph.evaluate.evidence import FEWEST
 from mmgraph.evaluate.reliability import Reliability, lowest_threshold, measured
+from mmgraph.evaluate.rightness import said
 from mmgraph.settings import EvaluateSettings
-from mmgraph.types import Bools, Floats, Ints
+from mmgraph.types import Bools, Floats
 
 
 @dataclass(frozen=True)
 class LabelTrust:
-    """Below which probability the class of an item is unknown.
+    """Below which probability a class that is said of an item is unknown.
 
     threshold: the lowest from which on validation items, ten at least, are right with a share of ``precision``; None where no
     threshold reaches that, and all are unknown. reliability: of the test items, whether known or not.
@@ -34,9 +35,10 @@ class LabelTrust:
 def label_trust(question: LabelQuestion, probabilities: Floats, settings: EvaluateSettings) -> LabelTrust:
     """Choose the threshold on validation, and see on test whether the probabilities [items, classes] hold."""
     precision = settings.precision if settings.label_precision is None else settings.label_precision
-    threshold = lowest_threshold(*_said(question, probabilities, question.split.valid), precision)
-    test = question.split.test
-    found = measured(*_said(question, probabilities, test), groups_of(question, test), settings, question.seed)
+    labels, test = question.split.labels, question.split.test
+    threshold = lowest_threshold(*said(labels, probabilities, question.split.valid)[1:], precision)
+    item, probability, right = said(labels, probabilities, test)
+    found = measured(probability, right, groups_of(question, test)[item], settings, question.seed)
     return LabelTrust(precision, threshold, found)
 
 
@@ -45,13 +47,13 @@ def unknown_rows(question: LabelQuestion, probabilities: Floats, trust: LabelTru
     classes ``share/answered_open``: none of them should be.
     """
     test, other = question.split.test, question.split.open
-    probability, right = _said(question, probabilities, test)
+    item, probability, right = said(question.split.labels, probabilities, test)
     known = ~trust.unknown(probability)
     wrongly = ~trust.unknown(probabilities[other].max(1))
     rows = []
     for metric, items, above, below in (
-        ("share/answered", test, known, np.ones(len(test))),
-        ("accuracy/answered", test, known & right, known),
+        ("share/answered", test[item], known, np.ones(len(known))),
+        ("accuracy/answered", test[item], known & right, known),
         ("share/answered_open", other, wrongly, np.ones(len(other))),
     ):
         if below.any():
@@ -65,9 +67,3 @@ def as_record(question: LabelQuestion, one: LabelTrust) -> dict[str, Any]:
     """As calibration.json holds it, beside the relations; ``field`` names it."""
     shape = "log-linear pool" if len(question.split.valid) >= FEWEST else "none"
     return {"field": question.split.labels.target, "calibration": {"shape": shape}, **asdict(one), "validated": []}
-
-
-def _said(question: LabelQuestion, probabilities: Floats, items: Ints) -> tuple[Floats, Bools]:
-    """Probability of the likeliest class of each item, and whether it is the true one."""
-    some = probabilities[items]
-    return some.max(1), some.argmax(1) == question.split.labels.values[items]

@@ -11,7 +11,7 @@ from mmgraph.evaluate.bootstrap import interval
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.gnn import GNN
 
-_NAMES = {"mrr": "MRR", "accuracy": "accuracy"}
+_NAMES = {"mrr": "MRR", "accuracy": "accuracy", "lrap": "label ranking precision"}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from mmgraph.types import Ints, Relation, Strings
 _log = logging.getLogger(__name__)
 
 SPLIT_CODES: Mapping[str, int] = {"train": 0, "valid": 1, "test": 2}
+_FEW = 0.05  # of the items of a field: where fewer have several values, that may be a mistake
 _WHAT_COMES_NEXT = frozenset({"follows", "next"})
 
 
@@ -35,7 +36,7 @@ def build(
     from; items without one are absent. A link between items of one kind named ``follows`` or ``next`` says what comes next.
     Repeated pairs are merged as ``merge.once`` says; a builder adds to a relation of the tables what is not in it yet.
 
-    Raises GraphError for an unknown id, features that do not fit the items, and an item with several values of one field.
+    Raises GraphError for an unknown id, features that do not fit the items, and an item whose values of one field are in several splits.
     """
     located, ids = Located.of(catalogue), IdMap.of(catalogue)
     graph = Graph(
@@ -141,19 +142,34 @@ def _labels(catalogue: Catalogue, located: Located) -> dict[tuple[str, str], Lab
 
 def _field(table: pd.DataFrame, located: Located, rows: Ints, field: str) -> Labels:
     kind = located.kinds[located.kind[rows[0]]]
-    twice = pd.Index(rows).duplicated()
-    if twice.any():
-        item = located.ids[rows[int(twice.argmax())]]
-        several = ", ".join(sorted(map(str, table["value"].to_numpy(dtype=object)[rows == rows[int(twice.argmax())]])))
-        todo = "keep one value, or make each value a field of its own with yes and no"
-        raise GraphError(f"{item} has several values of {field}, and a field has one value an item", given=several, todo=todo)
     codes, classes = pd.factorize(table["value"].to_numpy(dtype=object).astype(str), sort=True)
     count = int((located.kind == located.kind[rows[0]]).sum())
+    order = np.argsort(-codes, kind="stable")  # of several values of an item the first class is written last
     values = np.full(count, -1, np.int64)
-    values[located.position[rows]] = codes
+    values[located.position[rows[order]]] = codes[order]
+    given = _codes(table["split"])
     split = np.full(count, -1, np.int8)
-    split[located.position[rows]] = _codes(table["split"])
-    return Labels(kind, field, tuple(map(str, classes)), values, None if (split < 0).all() else split)
+    split[located.position[rows]] = given
+    named = tuple(map(str, classes)), values, None if (split < 0).all() else split
+    if len(np.unique(rows)) == len(rows):
+        return Labels(kind, field, *named)
+    astray = split[located.position[rows]] != given
+    if astray.any():
+        wrong = f"the values of {field} of one item are in several splits"
+        raise GraphError(wrong, given=located.ids[rows[int(astray.argmax())]], todo="give all values of an item one split")
+    several = np.zeros((count, len(classes)), bool)
+    several[located.position[rows], codes] = True
+    return _said(Labels(kind, field, *named, several), located.ids[rows[int(pd.Index(rows).duplicated().argmax())]])
+
+
+def _said(labels: Labels, example: str) -> Labels:
+    """Where it is but a few items that have several values, it may be a mistake."""
+    assert labels.several is not None
+    many, labelled = int((labels.several.sum(1) > 1).sum()), int((labels.values >= 0).sum())
+    level = logging.WARNING if many < _FEW * labelled else logging.INFO
+    text = "%s: %d of %d items have several values, as %s, so it is asked which of all values an item has"
+    _log.log(level, f"{text}; Categories(multi: false) refuses this", labels.target, many, labelled, example)
+    return labels
 
 
 def _parents(located: Located) -> dict[str, dict[str, Any]]:

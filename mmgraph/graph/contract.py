@@ -67,18 +67,41 @@ class Edges:
 
 @dataclass(frozen=True)
 class Labels:
-    """One field of one kind: ``values`` int64 [items] index into ``classes``, -1 unlabelled; split as in Edges, per item."""
+    """One field of one kind: ``values`` int64 [items] index into ``classes``, -1 unlabelled; split as in Edges, per item.
+
+    several: bool [items, classes], of a field whose items may have several values; ``values`` is then the first of each item's.
+    """
 
     kind: str
     field: str
     classes: tuple[str, ...]
     values: Ints
     split: "np.ndarray[tuple[int], np.dtype[np.int8]] | None" = None
+    several: Bools | None = None
 
     @property
     def target(self) -> str:
         """How metrics name it: ``segment.category``."""
         return f"{self.kind}.{self.field}"
+
+    def has(self, items: Ints) -> Bools:
+        """Which classes each of the items has: bool [len(items), classes]."""
+        return self.values[items][:, None] == np.arange(len(self.classes)) if self.several is None else self.several[items]
+
+    def truth(self, items: Ints) -> Ints | Bools:
+        """What is true of the items: their class, int64, or of a field of several values which classes, bool [len(items), classes]."""
+        return self.values[items] if self.several is None else self.several[items]
+
+    def shown(self, items: Ints) -> "Labels":
+        """The same field, whose other items are unlabelled."""
+        seen = np.zeros(len(self.values), bool)
+        seen[items] = True
+        several = None if self.several is None else self.several & seen[:, None]
+        return replace(self, values=np.where(seen, self.values, -1), several=several)
+
+    def as_several(self) -> "Labels":
+        """The same labels as those of a field whose items may have several values."""
+        return replace(self, several=self.has(np.arange(len(self.values))))
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,8 @@ def save(graph: Graph, folder: Path) -> Path:
         arrays[f"labels:{labels.target}:values"] = labels.values
         if labels.split is not None:
             arrays[f"labels:{labels.target}:split"] = labels.split
+        if labels.several is not None:
+            arrays[f"labels:{labels.target}:several"] = labels.several
     path = folder / _FILE
     header = {"mmgraph": json.dumps(_header(graph))}
     with whole(path) as temporary:
@@ -190,4 +192,5 @@ def _edges(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> Edges:
 def _labels(header: Mapping[str, Any], arrays: Mapping[str, Any]) -> Labels:
     kind, field = header["kind"], header["field"]
     name = f"labels:{kind}.{field}"
-    return Labels(kind, field, tuple(header["classes"]), arrays[f"{name}:values"], arrays.get(f"{name}:split"))
+    data = (arrays.get(f"{name}:{part}") for part in ("split", "several"))
+    return Labels(kind, field, tuple(header["classes"]), arrays[f"{name}:values"], *data)

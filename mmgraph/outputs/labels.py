@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mmgraph.errors import StoreError
 from mmgraph.evaluate.contract import OURS, LabelQuestion
+from mmgraph.evaluate.rightness import called
 from mmgraph.outputs.streamed import streamed
 from mmgraph.runs import write_json
 from mmgraph.settings import OutputSettings
@@ -28,7 +29,8 @@ LABELS = pa.schema(_LABELS)
 
 @dataclass(frozen=True)
 class LabelPrediction:
-    """probabilities: float32 [items, classes], rows sum to 1, of the method that validation chose; ``method`` names it.
+    """probabilities: float32 [items, classes] of the method that validation chose; ``method`` names it. Rows sum to 1, unless the items
+    may have several classes.
 
     unknown: which classes of these probabilities are not to be relied upon; none when not given.
     """
@@ -44,7 +46,9 @@ def write_labels(predictions: Sequence[LabelPrediction], folder: Path, settings:
 
     Every item of the kind has one row: its likeliest class (of equal ones the first), that class's probability, whether it is too
     improbable to be relied upon (``unknown``), and ``split``: train, valid or test where its label is known, ``unused`` where it is
-    known but in none of the three, ``open`` where it is of an open class, else ``unlabelled``.
+    known but in none of the three, ``open`` where it is of an open class, else ``unlabelled``. Where an item may have several classes
+    there is a row for each that is likelier than not, and for the likeliest in any case.
+
     Raises StoreError where the probabilities do not fit the items and classes, RunError where the disk is full.
     """
     for one in predictions:
@@ -52,7 +56,8 @@ def write_labels(predictions: Sequence[LabelPrediction], folder: Path, settings:
     with streamed(folder, "labels", LABELS, settings.formats) as write:
         for one in predictions:
             write(_table(one))
-    write_json(folder / "confusion.json", [confusion(one) for one in predictions])
+    single = [one for one in predictions if one.question.split.labels.several is None]
+    write_json(folder / "confusion.json", [confusion(one) for one in single])
 
 
 def confusion(one: LabelPrediction) -> dict[str, Any]:
@@ -78,17 +83,18 @@ def _check(one: LabelPrediction) -> None:
 
 def _table(one: LabelPrediction) -> pa.Table:
     labels = one.question.split.labels
-    count = len(labels.values)
-    best = one.probabilities.argmax(axis=1)
-    probability = one.probabilities[np.arange(count), best].astype(np.float32)
-    unknown = np.zeros(count, bool) if one.unknown is None else one.unknown(probability)
+    item, best = np.arange(len(labels.values)), one.probabilities.argmax(axis=1)
+    if labels.several is not None:
+        item, best = np.nonzero(called(one.probabilities))
+    probability = one.probabilities[item, best].astype(np.float32)
+    unknown = np.zeros(len(item), bool) if one.unknown is None else one.unknown(probability)
     columns: list[Any] = [
-        pa.array(one.question.graph.ids[labels.kind], pa.string()),
-        pa.repeat(pa.scalar(labels.field), count),
+        pa.array(one.question.graph.ids[labels.kind][item], pa.string()),
+        pa.repeat(pa.scalar(labels.field), len(item)),
         pa.array(np.asarray(labels.classes, dtype=object)[best], pa.string()),
         pa.array(probability, pa.float32()),
         pa.array(unknown, pa.bool_()),
-        pa.array(_splits(one.question), pa.string()),
+        pa.array(_splits(one.question)[item], pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=LABELS)
 

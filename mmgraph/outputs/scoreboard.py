@@ -19,7 +19,11 @@ ORDER = (
     "amri",
     "mr",
     "accuracy",
+    "lrap",
+    "map",
+    "micro_f1",
     "macro_f1",
+    "subset_accuracy",
     "ece",
     "auroc/open",
 )
@@ -36,7 +40,11 @@ NAMES = {
     "amri": "AMRI",
     "mr": "Mean rank",
     "accuracy": "Accuracy",
+    "lrap": "Label ranking precision",
+    "map": "Mean average precision",
+    "micro_f1": "Micro-F1",
     "macro_f1": "Macro-F1",
+    "subset_accuracy": "Subset accuracy",
     "ece": "Calibration error",
     "auroc/open": "AUROC (open classes)",
 }

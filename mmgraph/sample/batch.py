@@ -168,14 +168,14 @@ class TripleBatch:
 
 @dataclass(frozen=True)
 class LabelBatch:
-    """Rows of the output embeddings and their classes.
+    """Rows of the output embeddings and their classes, or which of all classes they have.
 
     members: where what is labelled is read out from its parts, from rows of the output embeddings of the parts' kind to the labelled
     items; these are then numbered as they come, and have no rows of their own.
     """
 
     items: Int[Tensor, "labelled"]
-    classes: Int[Tensor, "labelled"]
+    classes: Int[Tensor, "labelled"] | Bool[Tensor, "labelled classes"]
     members: Adjacency | None = None
 
     def to(self, device: torch.device) -> "LabelBatch":

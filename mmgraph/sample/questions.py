@@ -99,12 +99,14 @@ def log_q(sampler: NegativeSampler, asked: Questions, others: Ints, num_items: i
 
 @dataclass(frozen=True)
 class AskedLabels:
-    """The train labels of a field: item positions of ``kind`` and their classes. members: the parts that they are read out from."""
+    """The train labels of a field: item positions of ``kind`` and their classes, of a field of several values bool [items, classes].
+    members: the parts that they are read out from.
+    """
 
     name: str
     kind: str
     items: Ints
-    classes: Ints
+    classes: Ints | Bools
     members: Members | None = None
 
     def wanted(self, part: Ints) -> tuple[str, Ints]:

@@ -21,13 +21,17 @@ def _contradiction(graph: Graph, labels: Labels) -> str:
     items = np.flatnonzero(labels.values >= 0)
     order = items[np.lexsort((items, first[items]))]
     of, before = order[1:], order[:-1]
-    differ = (first[of] == first[before]) & (labels.values[of] != labels.values[before])
+    differ = (first[of] == first[before]) & (labels.has(of) != labels.has(before)).any(1)
     if not differ.any():
         return ""
     place = int(differ.argmax())
-    named = (f"{graph.ids[labels.kind][item]} is {labels.classes[labels.values[item]]}" for item in (before[place], of[place]))
+    named = (f"{graph.ids[labels.kind][item]} is {_values(labels, item)}" for item in (before[place], of[place]))
     files = len(np.unique(first[of[differ]]))
     return f"labels of {labels.target} contradict each other on copies of {files} files: {', '.join(named)}; correct one"
+
+
+def _values(labels: Labels, item: int) -> str:
+    return " and ".join(labels.classes[one] for one in np.flatnonzero(labels.has(np.array([item]))[0]))
 
 
 def _few_to_choose(split: LabelSplit) -> str:

@@ -9,6 +9,7 @@ from mmgraph.settings import LabelSplitSettings
 from mmgraph.split.chance import generator
 from mmgraph.split.contract import LabelSplit
 from mmgraph.split.pairs import copies, groups, same_content
+from mmgraph.split.several import split_several
 from mmgraph.types import Bools, Ints
 
 
@@ -20,6 +21,9 @@ def split_labels(graph: Graph, labels: Labels, settings: LabelSplitSettings, see
     _check_settings(settings)
     if settings.method == "given":
         return given(labels)
+    if labels.several is not None:
+        split = split_several(graph, labels, settings, generator(seed, labels.target))
+        return _checked(split, wanted=("train", *(("valid",) if settings.valid else ()), "test"))
     table = _shuffled(graph, labels, settings, generator(seed, labels.target))
     train = _train(table, labels, settings)
     used = table["group"].isin(table.loc[train, "group"]).to_numpy()
@@ -121,7 +125,7 @@ def _checked(split: LabelSplit, wanted: tuple[str, ...]) -> LabelSplit:
             raise SplitError(
                 f"{labels.target} has no {name} label", given=f"{int((labels.values >= 0).sum())} labels", todo=todo
             )
-    shown = np.bincount(labels.values[split.train], minlength=len(labels.classes))
+    shown = labels.has(split.train).sum(0)
     if (shown == 0).any():
         named = f"{labels.classes[int((shown == 0).argmax())]} of {labels.target}"
         raise SplitError(f"a class has no training label: {named}", todo="label an item of it, or leave the class out")

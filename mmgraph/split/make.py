@@ -132,9 +132,7 @@ def _only_train(graph: Graph, links: Mapping[Relation, LinkSplit]) -> dict[Relat
 def _only_train_labels(graph: Graph, labels: Mapping[str, LabelSplit]) -> dict[tuple[str, str], Labels]:
     left = dict(graph.labels)
     for split in labels.values():
-        values = np.full_like(split.labels.values, -1)
-        values[split.train] = split.labels.values[split.train]
-        left[split.labels.kind, split.labels.field] = replace(split.labels, values=values)
+        left[split.labels.kind, split.labels.field] = split.labels.shown(split.train)
     return left
 
 

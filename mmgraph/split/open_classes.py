@@ -51,7 +51,12 @@ def _closed(labels: Labels, asked: int | tuple[str, ...], seed: int) -> Closed:
     number = np.full(count + 1, -1, np.int64)  # the last is for -1, no label
     kept = np.setdiff1d(np.arange(count), gone)
     number[kept] = np.arange(len(kept))
-    left = replace(labels, classes=tuple(labels.classes[one] for one in kept), values=number[labels.values])
-    return Closed(
-        left, np.flatnonzero(np.isin(labels.values, gone)).astype(np.int64), tuple(labels.classes[one] for one in gone)
-    )
+    items = np.flatnonzero(labels.has(np.arange(len(labels.values)))[:, gone].any(1)).astype(np.int64)
+    values = number[labels.values]
+    values[items] = -1
+    several = None
+    if labels.several is not None:  # an item with an open class among its values is open
+        several = labels.several[:, kept]
+        several[items] = False
+    left = replace(labels, classes=tuple(labels.classes[one] for one in kept), values=values, several=several)
+    return Closed(left, items, tuple(labels.classes[one] for one in gone))

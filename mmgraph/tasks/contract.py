@@ -38,6 +38,10 @@ class FactsHead(Head):
 class Task(abc.ABC):
     """One file in ``kinds/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` of what the YAML may set."""
 
+    def prepared(self, graph: Graph) -> Graph:
+        """The graph as the task reads it, asked before it is split; as it is by default."""
+        return graph
+
     def relations(self, graph: Graph) -> list[Relation]:
         """Relations whose links are asked, and therefore split; none by default."""
         return []

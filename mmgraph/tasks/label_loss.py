@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mmgraph.errors import SettingsError
@@ -40,6 +40,34 @@ class LabelLoss(nn.Module):
     def forward(self, logits: Float[Tensor, "items classes"], classes: Int[Tensor, "items"]) -> Float[Tensor, ""]:
         """Mean over the items, each by the weight of its class."""
         return F.cross_entropy(logits + self.shift, classes, self.factor, label_smoothing=self.label_smoothing)
+
+
+class SeveralLoss(nn.Module):
+    """Binary cross-entropy of every class by itself, where an item may have several.
+
+    counts: train items of each class, int64 [classes], of ``items``. ``weights``: having class c weighs (items without) / (items with), so
+    that both weigh the same. ``logit_adjustment``: tau * log of these odds is added to the logit in training alone (Menon et al. 2021,
+    equation 10, for two classes). label_smoothing: that share of each answer is a half.
+    """
+
+    factor: Tensor
+    shift: Tensor
+
+    def __init__(
+        self, counts: Ints, items: int, balance: Balance = "none", tau: float = 1.0, label_smoothing: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        odds = np.clip(counts, 1, max(items - 1, 1)) / np.maximum(items - np.clip(counts, 1, max(items - 1, 1)), 1)
+        factor = 1.0 / odds if balance == "weights" else np.ones(len(counts))
+        shift = tau * np.log(odds) if balance == "logit_adjustment" else np.zeros(len(counts))
+        self.register_buffer("factor", torch.from_numpy(factor.astype(np.float32)), persistent=False)
+        self.register_buffer("shift", torch.from_numpy(shift.astype(np.float32)), persistent=False)
+
+    def forward(self, logits: Float[Tensor, "items classes"], has: Bool[Tensor, "items classes"]) -> Float[Tensor, ""]:
+        """Mean over items and classes."""
+        wanted = has.to(logits.dtype) * (1.0 - self.label_smoothing) + self.label_smoothing / 2.0
+        return F.binary_cross_entropy_with_logits(logits + self.shift, wanted, pos_weight=self.factor)
 
 
 def balanced(counts: Ints, balance: Balance, tau: float) -> tuple[np.ndarray, np.ndarray]:

@@ -118,9 +118,9 @@ CASES = {
         "labels.csv, row 36, column 'id': no item has this id; given: 't99'; add it to the items, or correct it",
     ),
     "labels that contradict each other": (
-        lambda asked: asked.add("labels.csv", "t0,topic,y"),
-        [],
-        "t0 has several values of topic, and a field has one value an item; given: x, y; keep one value",
+        lambda asked: asked.add("labels.csv", *(f"t{i},topic,y" for i in range(0, 12, 3))),
+        ["--tasks.1.multi=false"],
+        "labels contradict each other: an item has several values of text.topic, and multi is false; given: t0: x, y; keep one",
     ),
     "an open class that is not there": (
         nothing,

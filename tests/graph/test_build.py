@@ -79,10 +79,26 @@ def test_labels_of_each_kind_and_field(catalogue):
     assert graph.labels["user", "mood"].split is None
 
 
-def test_several_values_of_a_field_are_refused(catalogue):
+def test_several_values_of_a_field_are_kept(catalogue, caplog):
     made = catalogue(USERS, labels=[("v1", "mood", "sad"), ("v2", "mood", "sad"), ("v1", "mood", "glad")])
-    with pytest.raises(GraphError, match=r"v1 has several values of mood, .* one value an item; given: glad, sad; keep one"):
-        build(made, {}, [])
+    video = build(made, {}, []).labels["video", "mood"]
+    assert (video.classes, video.values.tolist()) == (("glad", "sad"), [0, 1])
+    assert video.several.tolist() == [[True, True], [False, True]]
+    assert not caplog.records
+    splits = [{"id": "v1", "field": "mood", "value": value, "split": "test"} for value in ("sad", "glad")]
+    assert build(catalogue(USERS, labels=splits), {}, []).labels["video", "mood"].split.tolist() == [2, -1]
+    splits[1]["split"] = "train"
+    with pytest.raises(GraphError, match=r"the values of mood of one item are in several splits; given: v1; give all values"):
+        build(catalogue(USERS, labels=splits), {}, [])
+
+
+def test_a_few_items_with_several_values_may_be_a_mistake(catalogue, caplog):
+    items = [(f"v{i}", "video") for i in range(41)]
+    labels = [*((f"v{i}", "mood", "sad") for i in range(41)), ("v7", "mood", "glad")]
+    assert build(catalogue(items, labels=labels), {}, []).labels["video", "mood"].several.sum() == 42
+    assert (
+        "video.mood: 1 of 41 items have several values, as v7, so it is asked which of all values an item has; " in caplog.text
+    )
 
 
 def test_parents_of_several_kinds_and_content_with_spans(catalogue):

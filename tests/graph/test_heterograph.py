@@ -135,3 +135,11 @@ def test_a_broken_or_missing_file_is_named(tmp_path):
     (tmp_path / "graph.safetensors").write_bytes(b"\x80\x04 not a graph")
     with pytest.raises(GraphError, match="cannot read the graph"):
         load(tmp_path)
+
+
+def test_several_values_of_a_field_are_kept(graph, tmp_path):
+    several = np.array([[True, True], [False, False], [False, True]])
+    labels = Labels("user", "tags", ("a", "b"), np.array([0, -1, 1]), None, several)
+    tagged = replace(graph, labels={**graph.labels, ("user", "tags"): labels})
+    save(tagged, tmp_path)
+    assert_same(load(tmp_path), tagged)

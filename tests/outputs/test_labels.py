@@ -80,3 +80,23 @@ def test_what_is_too_improbable_is_unknown_and_open_items_are_named(tmp_path):
     nothing = LabelPrediction(question, probabilities, unknown=LabelTrust(0.8, None, None).unknown)
     write_labels([nothing], tmp_path, OutputSettings())
     assert pd.read_csv(tmp_path / "labels.csv")["unknown"].all()
+
+
+def test_an_item_has_a_row_for_each_of_its_classes_and_one_at_least(tmp_path):
+    question = label_question([0, 1, -1], classes="abc", train=[0], test=[1])
+    labels = replace(question.split.labels, several=np.array([[True, True, False], [False, True, False], [False] * 3]))
+    question = replace(question, split=replace(question.split, labels=labels))
+    probabilities = np.array([[0.9, 0.7, 0.1], [0.2, 0.6, 0.5], [0.1, 0.3, 0.2]], np.float32)
+    write_labels(
+        [LabelPrediction(question, probabilities, unknown=LabelTrust(0.8, 0.55, None).unknown)], tmp_path, OutputSettings()
+    )
+    table = pd.read_parquet(tmp_path / "labels.parquet")
+    assert [(row.id[-1], row.value, row.unknown, row.split) for row in table.itertuples()] == [
+        ("0", "a", False, "train"),
+        ("0", "b", False, "train"),
+        ("1", "b", False, "test"),
+        ("1", "c", True, "test"),
+        ("2", "b", True, "unlabelled"),
+    ]
+    np.testing.assert_allclose(table["probability"], [0.9, 0.7, 0.6, 0.5, 0.3])
+    assert json.loads((tmp_path / "confusion.json").read_text()) == []

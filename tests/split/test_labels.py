@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmgraph.errors import LeakError, SplitError
+from mmgraph.graph.contract import Labels
 from mmgraph.settings import LabelSplitSettings, SplitSettings
 from mmgraph.split.leaks import check
 from mmgraph.split.make import make
+from mmgraph.split.several import stratified
 
 
 def asked(**more):
@@ -212,3 +214,93 @@ def test_open_classes_that_cannot_be(graph):
         SplitError, match=r"split.labels.open leaves s.c nothing to tell apart; given: 2 open of 3; open fewer"
     ):
         split_of(made, asked(open=2))
+
+
+def several(graph, has, **more):
+    """A graph whose field ``s.c`` has the classes of ``has`` [items, classes]; an item without any is unlabelled."""
+    has = np.asarray(has, bool)
+    made = graph({"s": len(has), "v": 30}, **more)
+    classes = tuple(f"c{i}" for i in range(has.shape[1]))
+    labels = Labels("s", "c", classes, np.where(has.any(1), has.argmax(1), -1), None, has)
+    return dataclasses.replace(made, labels={("s", "c"): labels})
+
+
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from([{"k": 1}, {"k": 3}, {"method": "fraction", "fraction": 0.3}, {"group": "none"}, {"valid": 0.0}]),
+    st.integers(0, 3),
+)
+@settings(max_examples=30, deadline=None)
+def test_several_values_are_split_by_the_same_rules(graph, chance, more, seed):
+    rng = np.random.default_rng(chance)
+    has = rng.random((60, 4)) < (0.5, 0.3, 0.2, 0.1)
+    parent = rng.integers(-1, 20, 60)
+    made = several(graph, has, parent={"s": parent})
+    asking = asked(**more)
+    try:
+        one, split = split_of(made, asking, seed)
+    except SplitError:
+        return
+    assert parts(split_of(made, asking, seed)[0]) == parts(one)
+    everything = list(chain(*parts(one).values()))
+    assert len(set(everything)) == len(everything)
+    assert has[everything].any(1).all()
+    assert bool(len(one.valid)) == (asking.labels.valid > 0)
+    assert (has[one.train].sum(0) >= (asking.labels.k if asking.labels.method == "per_class" else 1)).all()
+    rest = np.concatenate((one.valid, one.test))
+    assert has[rest].any(0).all()
+    if asking.labels.group == "parent":
+        sides = [{parent[item] for item in positions} - {-1} for positions in (one.train, one.valid, one.test)]
+        assert sum(map(len, sides)) == len(set.union(*sides))
+    shown = split.visible.labels["s", "c"]
+    assert (np.flatnonzero(shown.several.any(1)) == np.sort(one.train)).all()
+    assert (shown.several[one.train] == has[one.train]).all()
+    check(made, split, asking)
+
+
+def test_every_part_has_its_share_of_every_class(graph):
+    """Of 40 items of a rare class among 1,000 a part drawn by chance would often have too few; stratified they are dealt out."""
+    rng = np.random.default_rng(0)
+    has = rng.random((1000, 5)) < (0.6, 0.3, 0.2, 0.1, 0.04)
+    for seed in range(3):
+        one, _ = split_of(several(graph, has), asked(method="fraction", fraction=0.5, valid=0.4, group="none"), seed)
+        for positions, share in ((one.train, 0.5), (one.valid, 0.2), (one.test, 0.3)):
+            np.testing.assert_allclose(has[positions].sum(0), share * has.sum(0), atol=3)
+
+
+def test_dealing_out_is_the_algorithm_of_sechidis_by_hand():
+    """Class 1 is the rarest: its two items go one to each part; the third item fills the part that wants class 0 most."""
+    counts = np.array([[1, 1], [0, 1], [1, 0], [1, 0]])
+    for seed in range(10):
+        part = stratified(counts, (0.5, 0.5), np.random.default_rng(seed))
+        assert part[0] != part[1]
+        with_first = part[2:][part[2:] == part[0]]
+        assert len(with_first) == 0 or counts[part == part[0], 0].sum() == 2
+        assert abs(int((part == 0).sum()) - int((part == 1).sum())) <= 2
+    assert stratified(np.zeros((0, 3), np.int64), (0.3, 0.7), np.random.default_rng(0)).tolist() == []
+
+
+def test_several_values_that_cannot_be_split(graph):
+    has = np.zeros((12, 3), bool)
+    has[:, 0], has[::2, 1], has[5, 2] = True, True, True
+    wrong = r"a class with one example can be trained or asked, not both: class c2 of s.c; given: 1 for 2 \+ 1"
+    with pytest.raises(SplitError, match=wrong):
+        split_of(several(graph, has), asked(k=2))
+    has[6:8, 2] = True
+    with pytest.raises(SplitError, match=r"too few labels to train and ask: class c2 of s.c; given: 3 for 3 \+ 1; label more"):
+        split_of(several(graph, has), asked(k=3))
+    together = several(graph, has, parent={"s": [0] * 5 + [1] * 7})
+    with pytest.raises(SplitError, match=r"no item is left to ask about class c2 of s.c; given: group: parent"):
+        split_of(together, asked(k=1))
+
+
+def test_an_item_with_an_open_class_among_its_values_is_open(graph):
+    has = np.zeros((30, 4), bool)
+    has[np.arange(30), np.arange(30) % 3] = True
+    has[:6, 3] = True
+    one, split = split_of(several(graph, has), asked(open=("c3",)))
+    assert one.open.tolist() == [0, 1, 2, 3, 4, 5]
+    assert one.labels.several.shape == (30, 3)
+    assert not one.labels.several[:6].any()
+    assert not set(one.open.tolist()) & set(chain(*parts(one).values()))
+    assert not split.visible.labels["s", "c"].several[one.open].any()

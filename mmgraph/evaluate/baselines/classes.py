@@ -5,10 +5,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from mmgraph.evaluate.contract import LabelQuestion
-from mmgraph.graph.contract import Features
+from mmgraph.evaluate.rightness import likelihoods, rightness
+from mmgraph.graph.contract import Features, Labels
 from mmgraph.types import Floats, Ints
 
-_LEAST = 1e-9
 _STRENGTHS = (0.0, 0.5, 1.0)
 
 
@@ -22,23 +22,29 @@ def class_shares(values: Ints, classes: int) -> Floats:
     return (counts / counts.sum()).astype(np.float32)
 
 
+def shares_of(labels: Labels, items: Ints) -> Floats:
+    """float32 [classes]: the share of the items that have each class; of a field of one value an item they sum to 1."""
+    return np.asarray(labels.has(items).mean(0), np.float32)
+
+
 def best_on_validation(question: LabelQuestion, candidates: Iterable[Floats], default: int) -> Floats:
     """The probabilities [items, classes] with the best accuracy on validation, the better likelihood among equals.
 
     Each candidate is also tried with its classes weighed by how much commoner they are on validation than in training: labels
     shown k a class hide that some classes are common (Saerens et al. 2002, equation 4). ``default``: which candidate is taken
-    where there is no validation label.
+    where there is no validation label. Of a field of several values an item label ranking precision takes the place of accuracy, and
+    nothing is weighed.
     """
     candidates = list(candidates)
     valid = question.split.valid
     if not len(valid):
         return candidates[default]
-    candidates = [_weighed(question, one, strength) for one in candidates for strength in _STRENGTHS]
-    truth = question.split.labels.values[valid]
+    if question.split.labels.several is None:
+        candidates = [_weighed(question, one, strength) for one in candidates for strength in _STRENGTHS]
+    truth = question.split.labels.truth(valid)
 
     def worth(probabilities: Floats) -> tuple[float, float]:
-        correct = float((probabilities[valid].argmax(1) == truth).mean())
-        return correct, float(np.log(np.maximum(probabilities[valid, truth], _LEAST)).mean())
+        return float(rightness(probabilities[valid], truth).mean()), float(likelihoods(probabilities[valid], truth).mean())
 
     return max(candidates, key=worth)
 

@@ -53,9 +53,9 @@ def of_graph(graph: Graph) -> Contents:
     links = [_links(graph, edges) for edges in graph.edges.values() if len(edges)]
     labels = []
     for one in graph.labels.values():
-        rows = np.flatnonzero(one.values >= 0)
+        rows, classes = np.nonzero(one.has(np.arange(len(one.values))))
         split = _SPLITS[one.split[rows]] if one.split is not None else None
-        values = np.array([*one.classes, None], dtype=object)[one.values[rows]]
+        values = np.array([*one.classes, None], dtype=object)[classes]
         labels.append(pd.DataFrame({"id": graph.ids[one.kind][rows], "field": one.field, "value": values, "split": split}))
     return Contents(
         _objects(items, ("id", "kind", "path", "text", "parent")),

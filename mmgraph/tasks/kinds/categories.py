@@ -1,11 +1,13 @@
 """Which class an item has, from few labels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from mmgraph import registry
-from mmgraph.errors import SplitError
+from mmgraph.errors import SettingsError, SplitError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.questions import AskedLabels
@@ -13,6 +15,7 @@ from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import LabelSplit, Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.several import SeveralHead
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,7 @@ class Categories(Task):
     tau times the logarithm of their shares (see ``LabelLoss``).
     methods: what is learnt from besides the labels. choose_by: the figure on validation that chooses the epoch, ``auto`` macro-F1 where
     classes are balanced and else accuracy.
+    multi: whether an item may have several values, or has exactly one; as the labels are when not given.
     """
 
     field: str
@@ -33,6 +37,22 @@ class Categories(Task):
     tau: float = 1.0
     methods: Sequence[ComponentLike] = ()
     choose_by: Literal["auto", "accuracy", "macro_f1", "likelihood"] = "auto"
+
+    multi: bool | None = None
+
+    def prepared(self, graph: Graph) -> Graph:
+        """See Task. Raises SplitError where ``multi`` is false and an item has several values."""
+        labels = dict(graph.labels)
+        for key in self.fields(graph) if self.multi is not None else ():
+            one = labels[key]
+            if self.multi and one.several is None:
+                labels[key] = one.as_several()
+            elif not self.multi and one.several is not None:
+                item = int((one.several.sum(1) > 1).argmax())
+                given = f"{graph.ids[one.kind][item]}: {', '.join(np.array(one.classes)[one.several[item]])}"
+                wrong = f"labels contradict each other: an item has several values of {one.target}, and multi is false"
+                raise SplitError(wrong, given=given, todo="keep one value an item, or leave multi out")
+        return replace(graph, labels=labels)
 
     def fields(self, graph: Graph) -> list[tuple[str, str]]:
         """See Task. Raises SplitError where no item has a label of this field."""
@@ -48,7 +68,12 @@ class Categories(Task):
         splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
         return [self._head(one, settings) for one in splits]
 
-    def _head(self, split: LabelSplit, settings: ModelSettings) -> LabelHead:
+    def _head(self, split: LabelSplit, settings: ModelSettings) -> Head:
+        if split.labels.several is not None:
+            if self.methods or self.choose_by != "auto":
+                wrong = f"methods and choose_by are for fields of one value an item, and {split.labels.target} has several"
+                raise SettingsError(wrong, given=self.choose_by, todo="leave them out")
+            return SeveralHead(split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau)
         methods = [registry.create("label method", one, split) for one in self.methods]
         return LabelHead(
             split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau, methods, self.choose_by
@@ -57,4 +82,4 @@ class Categories(Task):
     def asked_labels(self, split: Split) -> list[AskedLabels]:
         """See Task."""
         splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
-        return [AskedLabels(s.labels.target, s.labels.kind, s.train, s.labels.values[s.train]) for s in splits]
+        return [AskedLabels(s.labels.target, s.labels.kind, s.train, s.labels.truth(s.train)) for s in splits]

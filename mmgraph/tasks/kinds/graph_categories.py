@@ -45,6 +45,9 @@ class GraphCategories(Task):
             known = ", ".join(sorted(f"{kind}.{name}" for kind, name in graph.labels)) or "none"
             todo = f"fields with labels: {known}"
             raise SplitError("no item has a label of this field", given=f"{self.kind}.{self.field}", todo=todo)
+        if graph.labels[self.kind, self.field].several is not None:
+            wrong = f"a whole has one value of a field, and some {self.kind} have several values of {self.field}"
+            raise SplitError(wrong, todo="ask them by Categories, or keep one value each")
         self._members(graph)
         return [(self.kind, self.field)]
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from mmgraph.evaluate.baselines.classes import best_on_validation, class_shares
+from mmgraph.evaluate.baselines.classes import best_on_validation, shares_of
 from mmgraph.evaluate.baselines.limits import fits_in_memory
 from mmgraph.evaluate.baselines.smoothing import spread, symmetric
 from mmgraph.evaluate.baselines.union import Union
@@ -24,6 +25,8 @@ class LabelPropagation(LabelBaseline):
     alphas: Sequence[float] = (0.5, 0.8, 0.9, 0.99)
     steps: int = 100
 
+    several: ClassVar[bool] = True
+
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
         """Spread the training labels; does not apply without links, or training labels."""
         labels, train = question.split.labels, question.split.train
@@ -35,15 +38,18 @@ class LabelPropagation(LabelBaseline):
         if not union.adjacency.nnz:
             return {}
         normal = symmetric(union)
-        known = np.zeros((nodes, len(labels.classes)))
-        known[union.start[labels.kind] + train, labels.values[train]] = 1.0
-        prior = class_shares(labels.values[train], len(labels.classes))
+        known = np.zeros((nodes, len(labels.classes) + 1))
+        known[union.start[labels.kind] + train, :-1] = labels.has(train)
+        known[union.start[labels.kind] + train, -1] = 1.0  # that there is a label: of several values each is a share of this
+        prior = shares_of(labels, train)
         items = union.nodes(labels.kind)
         candidates = (_shares(spread(normal, known, alpha, self.steps)[items], prior) for alpha in self.alphas)
         return {"label_propagation": best_on_validation(question, candidates, default=len(self.alphas) // 2)}
 
 
 def _shares(mass: np.ndarray, prior: Floats) -> Floats:
-    """Rows that sum to 1; an item that no label reaches has the class shares of training."""
-    total = mass.sum(1, keepdims=True)
-    return np.where(total > 0, mass / np.where(total > 0, total, 1.0), prior).astype(np.float32)
+    """Of the labels that reach an item the share that has each class, which of one value an item sum to 1; an item that no label
+    reaches has the class shares of training. ``mass`` [items, classes + 1], the last that of all labels.
+    """
+    classes, total = mass[:, :-1], mass[:, -1:]
+    return np.where(total > 0, classes / np.where(total > 0, total, 1.0), prior).astype(np.float32)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from mmgraph.evaluate.baselines.limits import fits_in_memory
 from mmgraph.evaluate.baselines.linked import features_for_labels
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
 from mmgraph.graph.contract import Features
-from mmgraph.types import Floats
+from mmgraph.types import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,12 @@ class LogisticRegression(LabelBaseline):
     strengths: Sequence[float] = (0.001, 0.01, 0.1, 1.0, 10.0)
     iterations: int = 300
 
+    several: ClassVar[bool] = True
+
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
         """Fit on the training labels; does not apply with fewer than two classes in training, or without features."""
         kind, train = question.split.labels.kind, question.split.train
-        if len(np.unique(question.split.labels.values[train])) < 2:
+        if len(np.unique(question.split.labels.values[train])) < 2 and question.split.labels.several is None:
             return {}
         known = features_for_labels(question.graph, kind)
         have = {modality: f for modality, f in known.items() if f.present[train].any()}
@@ -51,6 +54,8 @@ class LogisticRegression(LabelBaseline):
     def probabilities(self, question: LabelQuestion, columns: Floats, strength: float) -> Floats:
         """Of all items by one regression on these columns [items, any], of one strength."""
         labels, train = question.split.labels, question.split.train
+        if labels.several is not None:
+            return np.stack([self._one(columns, train, has, strength) for has in labels.several.T], axis=1)
         model = Model(C=strength, max_iter=self.iterations)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # the weakest penalties may not end; validation judges them
@@ -58,3 +63,13 @@ class LogisticRegression(LabelBaseline):
         probabilities = np.zeros((len(columns), len(labels.classes)), np.float32)
         probabilities[:, model.classes_] = model.predict_proba(columns)
         return probabilities
+
+    def _one(self, columns: Floats, train: Ints, has: Bools, strength: float) -> Floats:
+        """How likely each item has one class, of several that it may have: float32 [items]; that of a model for this class alone."""
+        if len(np.unique(has[train])) < 2:
+            return np.full(len(columns), has[train].mean() if len(train) else 0.0, np.float32)
+        model = Model(C=strength, max_iter=self.iterations)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # as above
+            model.fit(columns[train], has[train])
+        return np.asarray(model.predict_proba(columns)[:, 1], np.float32)

@@ -1,10 +1,11 @@
 """The commonest class."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from mmgraph.evaluate.baselines.classes import class_shares
+from mmgraph.evaluate.baselines.classes import shares_of
 from mmgraph.evaluate.contract import LabelBaseline, LabelQuestion
 from mmgraph.types import Floats
 
@@ -16,11 +17,13 @@ class Majority(LabelBaseline):
     Without validation labels the shares of the training labels.
     """
 
+    several: ClassVar[bool] = True
+
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
         """Count; does not apply without any label."""
         labels, split = question.split.labels, question.split
         shown = split.valid if len(split.valid) else split.train
         if not len(shown):
             return {}
-        shares = class_shares(labels.values[shown], len(labels.classes))
+        shares = shares_of(labels, shown)
         return {"majority": np.tile(shares, (len(labels.values), 1))}

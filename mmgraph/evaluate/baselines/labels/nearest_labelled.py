@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from mmgraph.evaluate.baselines.classes import best_on_validation, class_shares
+from mmgraph.evaluate.baselines.classes import best_on_validation, shares_of
 from mmgraph.evaluate.baselines.limits import fits_in_memory
 from mmgraph.evaluate.baselines.linked import features_for_labels
 from mmgraph.evaluate.baselines.vectors import unit_rows
@@ -25,6 +26,8 @@ class NearestLabelled(LabelBaseline):
     warmth: float = 0.1
     smoothing: float = 0.05
 
+    several: ClassVar[bool] = True
+
     def fit(self, question: LabelQuestion) -> dict[str, Floats]:
         """Compare with the training items; does not apply without features or training labels."""
         labels, train = question.split.labels, question.split.train
@@ -34,8 +37,8 @@ class NearestLabelled(LabelBaseline):
             return {}
         cosine = _cosine(features, train)
         order = np.argsort(-cosine, axis=1, kind="stable")
-        every = np.eye(len(labels.classes), dtype=np.float32)[labels.values[train]]
-        prior = class_shares(labels.values[train], len(labels.classes))
+        every = labels.has(train).astype(np.float32)
+        prior = shares_of(labels, train)
 
         def votes(count: int) -> Floats:
             near = order[:, :count]
