@@ -103,6 +103,15 @@ def test_what_cannot_be_asked(change, message):
         dataclasses.replace(asked(), **change).fields(graph)
 
 
+def test_a_whole_has_one_value():
+    graph, _ = molecules(6)
+    several = {key: one.as_several() for key, one in graph.labels.items()}
+    with pytest.raises(
+        SplitError, match="a whole has one value of a field, and some molecule have several values of active; ask"
+    ):
+        asked().fields(dataclasses.replace(graph, labels=several))
+
+
 def test_wholes_without_parts_are_not_trained_on_and_all_get_one_answer():
     graph, split = molecules(12)
     held = graph.edges[HOLDS]
