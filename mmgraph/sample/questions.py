@@ -18,6 +18,7 @@ class AskedLinks:
 
     ``known`` and ``known_reverse`` hold the train links only: what is held out may be drawn as a negative. time: float64 [links]
     seconds, NaN unknown, or None. passing: the head passes messages of its own, so a batch carries the whole graph without what is asked.
+    alone: of what is asked only the links themselves leave the messages, not the same pairs stated otherwise.
     """
 
     name: str
@@ -29,6 +30,7 @@ class AskedLinks:
     negatives: NegativeSampler
     time: Times | None = None
     passing: bool = False
+    alone: bool = False
     known: KnownPairs = field(init=False)
     samplers: tuple[NegativeSampler, NegativeSampler] = field(init=False)  # of targets, of sources
 
@@ -43,8 +45,8 @@ class AskedLinks:
         object.__setattr__(self, "samplers", tuple(self.negatives.told(side) for side in sides))
 
     def withheld(self, chosen: Ints) -> Ints:
-        """Positions of the chosen links and, within one kind, of the same pairs stated the other way round."""
-        if self.relation.source != self.relation.target:
+        """Positions of the chosen links and, within one kind and not ``alone``, of the same pairs stated the other way round."""
+        if self.alone or self.relation.source != self.relation.target:
             return chosen
         keys = self.source * self.num_targets + self.target
         order = np.argsort(keys, kind="stable")

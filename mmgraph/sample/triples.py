@@ -79,7 +79,7 @@ class AskedTriples:
     """The train links of ``relations``, all between items of ``kind``; ``triples.relation`` counts within ``relations``.
 
     The links of a relation lie together and in the order of its visible edges, so that their positions are edge ids.
-    filtered: other known train answers of a question are no negatives of it. passing: see AskedLinks.
+    filtered: other known train answers of a question are no negatives of it. passing, alone: see AskedLinks.
     """
 
     name: str
@@ -90,6 +90,7 @@ class AskedTriples:
     negatives: NegativeSampler
     filtered: bool = True
     passing: bool = False
+    alone: bool = False
     known: KnownAnswers = field(init=False)
     sampler: NegativeSampler = field(init=False)
 
@@ -119,11 +120,13 @@ class AskedTriples:
         return TripleBatch(made(item), made(relation), made(answer), made(others), made(known), drawn)
 
     def withheld(self, chosen: Ints) -> dict[Relation, Ints]:
-        """Edge ids, by relation, of the chosen links and of every train link between the same two items, in either direction."""
+        """Edge ids, by relation, of the chosen links and, unless ``alone``, of every train link between the same two items, in either
+        direction.
+        """
         source, relation, target = self.triples
         low, high = np.minimum(source, target), np.maximum(source, target)
         pair = low * self.num_items + high
-        gone = np.flatnonzero(among(pair, pair[chosen]))
+        gone = np.sort(chosen) if self.alone else np.flatnonzero(among(pair, pair[chosen]))
         first = np.searchsorted(relation, np.arange(len(self.relations)))
         numbers = relation[gone]
         return {

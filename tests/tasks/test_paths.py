@@ -248,6 +248,34 @@ def test_batches_beside_layers_and_other_modes():
             GraphData(SPLIT.visible, one.asked_links(SPLIT), [], model, 0.3, 1, one.asked_triples(SPLIT))
 
 
+def test_what_leaves_the_messages_is_a_pair_or_a_link():
+    """0 -> 1 is next and double, and 1 -> 0 is next: all of it leaves with the pair, else what is asked alone."""
+    edges = {NEXT: Edges(NEXT, np.array([0, 1, 2]), np.array([1, 0, 3])), DOUBLE: Edges(DOUBLE, np.array([0]), np.array([1]))}
+    none = np.zeros(0, np.int64)
+    graph = Graph({"n": np.array([f"n{i}" for i in range(4)])}, edges)
+    split = Split({r: LinkSplit(one, np.arange(len(one)), none, none) for r, one in edges.items()}, {}, graph)
+    for withhold, left in (("pair", 1), ("link", 3)):
+        (triples,) = Paths(kind="n", withhold=withhold).asked_triples(split)
+        gone = triples.withheld(np.array([0]))
+        assert sum(len(one) for one in gone.values()) == 4 - left
+        assert 0 in gone[NEXT]
+        (links,) = Paths(relation=str(NEXT), withhold=withhold).asked_links(split)
+        assert links.withheld(np.array([0])).tolist() == ([0, 1] if withhold == "pair" else [0])
+        for kind in (None, "n"):
+            task = Paths(kind=kind, relation=None if kind else str(NEXT), withhold=withhold, **SMALL)
+            (head,) = task.heads(split, MODEL)
+            for batch in steps(split, task, size=1):
+                asked = (batch.triples if kind else batch.links)[head.name]
+                one = (asked.item, asked.answer) if kind else (asked.source, asked.target)
+                source, target = (int(end[0]) for end in one)
+                number = int(asked.relation[0]) if kind else 0
+                relation = (NEXT, DOUBLE)[number]
+                graph = head.paths.left(batch)
+                rows = set(zip(graph.source.tolist(), graph.relation.tolist(), graph.target.tolist(), strict=True))
+                assert (source, head.paths.numbers[relation], target) not in rows
+                assert (target, head.paths.numbers[relation.reverse], source) not in rows
+
+
 def test_mined_negatives_are_refused():
     wrong = "Paths has no vectors, by which these negatives are found; given: hard; take every or uniform"
     with pytest.raises(SettingsError, match=wrong):
