@@ -141,19 +141,21 @@ class LinkSplitSettings(Section, frozen=True):
 
 
 class LabelSplitSettings(Section, frozen=True):
-    """method: k per class, a fraction of all, or given by the table. k, fraction: labels shown in training.
+    """method: k per class, a fraction of all, by time (of an item's earliest link; that fraction is the oldest), or given by the table.
+    k, fraction: labels shown in training.
 
-    valid: share of the other labelled items that choose; the rest is test. group: a column or kind whose items never
-    straddle train, valid and test; ``parent`` keeps the segments of one video together; ``none`` for no groups.
+    valid: share of the other labelled items that choose; the rest is test. group: which items never straddle train, valid and test;
+    ``parent`` keeps the segments of one video together, a relation all that it joins with one item (the recordings of one speaker);
+    ``none`` for no groups.
 
     open: classes, by name or so many by chance, of which no label is ever shown; what is said of their items is measured apart.
     """
 
-    method: Literal["per_class", "fraction", "given"] = "per_class"
+    method: Literal["per_class", "fraction", "time", "given"] = "per_class"
     k: Positive = 3
     fraction: Share = 0.1
     valid: Share = 0.3
-    group: Literal["parent", "none"] = "parent"
+    group: str = "parent"
     open: Natural | tuple[str, ...] = 0
 
 

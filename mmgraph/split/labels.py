@@ -6,9 +6,11 @@ import pandas as pd
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Graph, Labels
 from mmgraph.settings import LabelSplitSettings
+from mmgraph.split.by_time import split_by_time
 from mmgraph.split.chance import generator
 from mmgraph.split.contract import LabelSplit
-from mmgraph.split.pairs import copies, groups, same_content
+from mmgraph.split.label_groups import label_groups
+from mmgraph.split.pairs import copies, same_content
 from mmgraph.split.several import split_several
 from mmgraph.types import Bools, Ints
 
@@ -16,14 +18,17 @@ from mmgraph.types import Bools, Ints
 def split_labels(graph: Graph, labels: Labels, settings: LabelSplitSettings, seed: int) -> LabelSplit:
     """Split one field as the settings say; raises SplitError.
 
-    Items of one group (``pairs.groups``) never straddle: what shares a group with a train item and is none is in no part.
+    Items of one group (``label_groups``) never straddle: what shares a group with a train item and is none is in no part.
     """
     _check_settings(settings)
     if settings.method == "given":
         return given(labels)
+    wanted = ("train", *(("valid",) if settings.valid else ()), "test")
+    if settings.method == "time":
+        return _checked(split_by_time(graph, labels, settings), wanted)
     if labels.several is not None:
         split = split_several(graph, labels, settings, generator(seed, labels.target))
-        return _checked(split, wanted=("train", *(("valid",) if settings.valid else ()), "test"))
+        return _checked(split, wanted)
     table = _shuffled(graph, labels, settings, generator(seed, labels.target))
     train = _train(table, labels, settings)
     used = table["group"].isin(table.loc[train, "group"]).to_numpy()
@@ -32,7 +37,7 @@ def split_labels(graph: Graph, labels: Labels, settings: LabelSplitSettings, see
     valid = _valid(rest, settings.valid)
     parts = table.loc[train, "item"], rest.loc[valid, "item"], rest.loc[~valid, "item"]
     split = LabelSplit(labels, *(np.sort(part.to_numpy(np.int64)) for part in parts))
-    return _checked(split, wanted=("train", *(("valid",) if settings.valid else ()), "test"))
+    return _checked(split, wanted)
 
 
 def given(labels: Labels) -> LabelSplit:
@@ -48,7 +53,7 @@ def given(labels: Labels) -> LabelSplit:
 def _check_settings(settings: LabelSplitSettings) -> None:
     if settings.method == "per_class" and settings.k < 1:
         raise SplitError("split.labels.k counts labels of a class", given=settings.k, todo="give at least 1")
-    if settings.method == "fraction" and not 0 < settings.fraction < 1:
+    if settings.method in ("fraction", "time") and not 0 < settings.fraction < 1:
         raise SplitError("split.labels.fraction is a share", given=settings.fraction, todo="give a number between 0 and 1")
     if not 0 <= settings.valid < 1:
         raise SplitError("split.labels.valid is a share", given=settings.valid, todo="give a number from 0 to below 1")
@@ -59,7 +64,7 @@ def _shuffled(graph: Graph, labels: Labels, settings: LabelSplitSettings, chance
     turn: of the group among those of its class.
     """
     items = chance.permutation(np.flatnonzero(labels.values >= 0))
-    group = groups(graph, labels.kind, by_parent=settings.group == "parent")
+    group = label_groups(graph, labels.kind, settings.group)
     table = pd.DataFrame({"item": items, "value": labels.values[items], "group": group[items]})
     table["place"] = table.groupby(["value", "group"]).cumcount()
     firsts = table[table["place"] == 0]
@@ -128,5 +133,6 @@ def _checked(split: LabelSplit, wanted: tuple[str, ...]) -> LabelSplit:
     shown = labels.has(split.train).sum(0)
     if (shown == 0).any():
         named = f"{labels.classes[int((shown == 0).argmax())]} of {labels.target}"
-        raise SplitError(f"a class has no training label: {named}", todo="label an item of it, or leave the class out")
+        todo = "label an item of it, leave the class out, or name it in split.labels.open"
+        raise SplitError(f"a class has no training label: {named}", todo=todo)
     return split

@@ -16,8 +16,9 @@ from mmgraph.graph.merge import among, pair_keys
 from mmgraph.settings import LeakName, SplitSettings
 from mmgraph.split.cold import warm
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
+from mmgraph.split.label_groups import label_groups
 from mmgraph.split.make import between_same, first_held_out, held_out
-from mmgraph.split.pairs import copies, groups, keys, same_content, units
+from mmgraph.split.pairs import copies, keys, same_content, units
 from mmgraph.types import Bools, Ints, Relation
 
 # built from features alone: what is alike is no statement of a link
@@ -80,8 +81,8 @@ def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> 
         _partition(label_split.labels.target, _parts(label_split))
         _label_visible(split.visible, label_split)
         _same_content(found, graph, label_split)
-        if settings.labels.group == "parent":
-            _straddle(found, graph, label_split)
+        if settings.labels.group != "none":
+            _straddle(found, graph, label_split, settings.labels.group)
         _label_through_link(found, split.visible, label_split)
     for note in found.notes:
         _log.warning("%s", note)
@@ -229,10 +230,16 @@ def _same_content(found: Found, graph: Graph, split: LabelSplit) -> None:
     _apart(found, graph, split, near, ("near_duplicate", "near-copies (nearly the same picture or sound)", _NEAR))
 
 
-def _straddle(found: Found, graph: Graph, split: LabelSplit) -> None:
-    number = groups(graph, split.labels.kind, by_parent=True, near=False)  # what is near was looked at before
+def _straddle(found: Found, graph: Graph, split: LabelSplit, group: str) -> None:
+    number = label_groups(graph, split.labels.kind, group, near=False)  # what is near was looked at before
     todo = "give a group one split, or say split.labels.group: none"
-    _apart(found, graph, split, number, ("same_parent", "items of one parent", todo))
+    _apart(
+        found,
+        graph,
+        split,
+        number,
+        ("same_parent", f"items of one {'parent' if group == 'parent' else f'group ({group})'}", todo),
+    )
 
 
 def _apart(found: Found, graph: Graph, split: LabelSplit, number: Ints, leak: tuple[LeakName, str, str]) -> None:

@@ -13,7 +13,7 @@ from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Graph, Labels
 from mmgraph.settings import LabelSplitSettings
 from mmgraph.split.contract import LabelSplit
-from mmgraph.split.pairs import groups
+from mmgraph.split.label_groups import label_groups
 from mmgraph.types import Bools, Ints
 
 Reals = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def split_several(graph: Graph, labels: Labels, settings: LabelSplitSettings, ch
     """
     items = np.flatnonzero(labels.values >= 0).astype(np.int64)
     has = labels.has(items)
-    names, group = np.unique(groups(graph, labels.kind, by_parent=settings.group == "parent")[items], return_inverse=True)
+    names, group = np.unique(label_groups(graph, labels.kind, settings.group)[items], return_inverse=True)
     counts = np.zeros((len(names), has.shape[1]), np.int64)
     np.add.at(counts, group, has)
     if settings.method == "per_class":

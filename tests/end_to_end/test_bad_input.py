@@ -135,7 +135,7 @@ CASES = {
     "a class with no training label": (
         given_split_without_a_class,
         ["--split.labels.method=given"],
-        "a class has no training label: z of text.topic; label an item of it, or leave the class out",
+        "a class has no training label: z of text.topic; label an item of it, leave the class out, or name",
     ),
     "a relation with fewer edges than splits": (
         few_links,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mmgraph.errors import LeakError, SplitError
 from mmgraph.graph.contract import Labels
 from mmgraph.settings import LabelSplitSettings, SplitSettings
+from mmgraph.split.label_groups import label_groups
 from mmgraph.split.leaks import check
 from mmgraph.split.make import make
 from mmgraph.split.several import stratified
@@ -304,3 +305,85 @@ def test_an_item_with_an_open_class_among_its_values_is_open(graph):
     assert not one.labels.several[:6].any()
     assert not set(one.open.tolist()) & set(chain(*parts(one).values()))
     assert not split.visible.labels["s", "c"].several[one.open].any()
+
+
+def watched(edges, pairs, times):
+    return edges("u/watched/s", pairs, time=np.array(times, float))
+
+
+def test_by_time_the_oldest_are_shown_and_the_newest_asked(graph, edges):
+    """Item i is first watched at second 100 - i: the last items are the oldest."""
+    pairs = [(0, i) for i in range(20)] + [(1, i) for i in range(20)]
+    times = [100.0 - i for i in range(20)] + [200.0] * 20
+    made = graph({"s": 21, "u": 2}, links=[watched(edges, pairs, times)], labels={"s.c": [*([0, 1] * 10), -1]})
+    one, split = split_of(made, asked(method="time", fraction=0.5, valid=0.4))
+    assert parts(one) == {"train": [*range(10, 20)], "valid": [6, 7, 8, 9], "test": [*range(6)]}
+    assert split.visible.edges.keys() == made.edges.keys()
+    nothing, _ = split_of(made, asked(method="time", fraction=0.5, valid=0.0))
+    assert parts(nothing) == {"train": [*range(10, 20)], "valid": [], "test": [*range(10)]}
+
+
+def test_by_time_a_group_is_as_old_as_its_oldest_item(graph, edges):
+    pairs, times = [(0, i) for i in range(12)], [float(i) for i in range(12)]
+    parent = [0, 1, 2, 3, 4, 5, 0, 1, 8, 9, 10, 11]
+    values = [0, 1] * 6
+    made = graph(
+        {"s": 12, "u": 1, "v": 12}, links=[watched(edges, pairs, times)], labels={"s.c": values}, parent={"s": parent}
+    )
+    one, split = split_of(made, asked(method="time", fraction=0.5, valid=0.5))
+    assert {0, 6} <= set(one.train.tolist())
+    assert {1, 7} <= set(one.train.tolist())
+    ages = {item: min(times[other] for other in range(12) if parent[other] == parent[item]) for item in range(12)}
+    assert max(ages[i] for i in one.train) < min(ages[i] for i in one.valid) <= max(ages[i] for i in one.valid)
+    assert max(ages[i] for i in one.valid) < min(ages[i] for i in one.test)
+    check(made, split, asked(method="time", fraction=0.5, valid=0.5))
+
+
+def test_by_time_what_cannot_be_split(graph, edges):
+    made = graph({"s": 4, "u": 1}, links=[watched(edges, [(0, 0), (0, 1)], [1, 2])], labels={"s.c": [0, 1, 0, 1]})
+    wrong = r"split.labels.method: time needs a link with a time for every labelled item of s.c; given: 2 without, as s2; fill"
+    with pytest.raises(SplitError, match=wrong):
+        split_of(made, asked(method="time"))
+    pairs = [(0, i) for i in range(10)]
+    late = graph({"s": 10, "u": 1}, links=[watched(edges, pairs, range(10))], labels={"s.c": [0, 1] * 3 + [2] * 4})
+    with pytest.raises(
+        SplitError, match=r"no training label: c2 of s.c; label an item of it, leave .*, or name it in split.labels.open"
+    ):
+        split_of(late, asked(method="time", fraction=0.4))
+    one, _ = split_of(late, asked(method="time", fraction=0.4, open=("c2",)))
+    assert (one.train.tolist(), one.open.tolist()) == ([0, 1], [6, 7, 8, 9])
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("more", [{"k": 2}, {"method": "fraction", "fraction": 0.3}])
+def test_what_a_relation_joins_with_one_item_stays_together(graph, edges, turned, more):
+    speaker = np.arange(60) % 12
+    pairs = [(i, speaker[i]) for i in range(60)]
+    said = edges("p/said/s", [(b, a) for a, b in pairs]) if turned else edges("s/said_by/p", pairs)
+    made = graph({"s": 60, "p": 12}, links=[said], labels={"s.c": np.arange(60) // 5 % 3})
+    for seed in range(4):
+        asking = asked(group=str(said.relation), **more)
+        one, split = split_of(made, asking, seed)
+        sides = [set(speaker[positions].tolist()) for positions in (one.train, one.valid, one.test)]
+        assert all(sides)
+        assert sum(map(len, sides)) == len(set.union(*sides))
+        check(made, split, asking)
+        loose, free = split_of(made, asked(group="none", **more), seed)
+        if set(speaker[loose.train]) & set(speaker[loose.test]):
+            with pytest.raises(LeakError, match=r"s.c has items of one group \([sp]/said"):
+                check(made, free, asking)
+
+
+def test_groups_within_one_kind_are_chains_and_other_kinds_go_by_parents(graph, edges):
+    same = edges("s/same/s", [(0, 1), (1, 2), (4, 5)])
+    made = graph({"s": 6, "t": 3, "v": 2}, links=[same], parent={"t": [0, 0, 1]})
+    found = label_groups(made, "s", "s/same/s")
+    assert found[0] == found[1] == found[2]
+    assert found[4] == found[5]
+    assert len(set(found.tolist())) == 3
+    others = label_groups(made, "t", "s/same/s")
+    assert others[0] == others[1] != others[2]
+    with pytest.raises(
+        SplitError, match=r"split.labels.group is no way to group items; given: speaker; parent, none, or a relation: s/"
+    ):
+        label_groups(made, "s", "speaker")
