@@ -85,6 +85,8 @@ def foretell(settings: Settings) -> Foretold:
 def _needs(module: GraphModule, data: GraphData, settings: Settings) -> list[Need]:
     """Of every mode that these tasks and this model can be trained in."""
     modes = ["steps"] if data.asked.triples or data.passing else ["full", "steps", "neighbours"]
+    if any(head.always for head in module.all_heads):
+        modes = [mode for mode in modes if mode != "neighbours"]
     try:
         check_fanouts(settings.model)
     except SettingsError:

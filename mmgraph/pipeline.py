@@ -56,7 +56,10 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
     """
     tasks = [registry.create("task", task) for task in settings.tasks]
     if not tasks:
-        raise SettingsError("tasks is empty: there is nothing to train for", todo="ask for Links or Categories")
+        raise SettingsError(
+            "tasks is empty: there is nothing to train for",
+            todo="ask for Links or Categories, or Masked or Bootstrap, which need no labels",
+        )
     check_installed(settings.model.adaptation)
     run = open_run(settings, restart)
     with logged(run):
@@ -131,5 +134,6 @@ def built(settings: Settings, split: Split, tasks: Sequence[Task], tops: Mapping
     links = [asked for task in tasks for asked in task.asked_links(split)]
     labels = [asked for task in tasks for asked in task.asked_labels(split)]
     triples = [asked for task in tasks for asked in task.asked_triples(split)]
-    data = GraphData(split.visible, links, labels, settings.model, settings.split.links.supervise, settings.run.seed, triples)
+    whole_only, supervise = any(head.always for head in heads), settings.split.links.supervise
+    data = GraphData(split.visible, links, labels, settings.model, supervise, settings.run.seed, triples, whole_only)
     return module, data

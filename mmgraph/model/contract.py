@@ -19,6 +19,7 @@ from mmgraph.sample.batch import Batch, Block, LogQ
 Metric = Literal["inner", "distance"]
 LogQOf = Literal["none", "negatives", "all"]
 Embeddings = Mapping[str, Tensor]  # kind -> [items, width]
+Passing = Callable[[Batch], Embeddings]  # a network: from a batch to the embeddings of its output items
 
 
 class Layer(nn.Module, abc.ABC):
@@ -151,7 +152,8 @@ class Head(nn.Module, abc.ABC):
     """One task inside the model: its parameters, its loss on a batch, and its figure on validation data.
 
     figure: the first name that ``validate`` gives, by which the epoch is chosen; None without validation data. draws: how often a step
-    passes over the network, with other chance each time, for this head.
+    passes over the network, with other chance each time, for this head. always: asked in every step, whatever the batch asks; last: its
+    epoch is the last one, as nothing tells a better one.
     """
 
     name: str
@@ -159,6 +161,19 @@ class Head(nn.Module, abc.ABC):
     kinds: tuple[str, ...]
     figure: str | None
     draws: int = 1
+    always: ClassVar[bool] = False
+    last: ClassVar[bool] = False
+
+    def attach(self, network: nn.Module) -> None:
+        """Called once, when the untrained network is there; a head that keeps a copy of it makes it here."""
+
+    def step(self, network: "Passing", batch: Batch, draws: Sequence[Embeddings]) -> Float[Tensor, ""]:
+        """The task's loss in a training step; a head that changes the batch passes over ``network`` itself."""
+        return self.loss_of(draws, batch)
+
+    def figures(self, network: "Passing", batch: Batch, embeddings: Embeddings) -> dict[str, float]:
+        """As ``validate``, for a head that passes over ``network`` itself; ``batch`` is the whole visible graph."""
+        return self.validate(embeddings)
 
     @abc.abstractmethod
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:

@@ -39,7 +39,7 @@ class _One(Dataset[Batch]):
 class GraphData(lightning.LightningDataModule):
     """Loaders over the visible graph. The epoch is set before each pass, so that draws depend on it alone.
 
-    mode: ``full``, ``steps``, ``neighbours``, or ``auto`` until it is chosen (``model.choose``).
+    mode: ``full``, ``steps``, ``neighbours``, or ``auto`` until it is chosen (``model.choose``). whole_only: a head needs the whole graph.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class GraphData(lightning.LightningDataModule):
         supervise: float,
         seed: int,
         triples: Sequence[AskedTriples] = (),
+        whole_only: bool = False,
     ) -> None:
         super().__init__()
         self.graph, self.asked = graph, Asked(links, labels, triples)
@@ -58,6 +59,8 @@ class GraphData(lightning.LightningDataModule):
         self._settings = settings
         self.passing = any(one.passing for one in links) or any(one.passing for one in triples)
         self.mode = checked_mode(settings, bool(triples), self.passing)
+        if whole_only:
+            self.mode = whole_mode(self.mode)
         self.clock = Clock(graph) if settings.batches.temporal else None
         self.chains = chained(graph) if settings.time in ("position", "both") else ()
         self.mining = Mining(links, triples)
@@ -140,6 +143,16 @@ def checked_mode(settings: ModelSettings, triples: bool = False, passing: bool =
     if mode == "neighbours":
         check_fanouts(settings)
     return "steps" if mode == "auto" and (triples or passing or not settings.layers) else mode
+
+
+def whole_mode(mode: str) -> str:
+    """``full`` for ``auto``; raises SettingsError where neighbours are sampled."""
+    if mode == "neighbours":
+        todo = "set it to full, or to auto"
+        raise SettingsError(
+            "tasks that hide parts of the graph need the whole graph", given=f"model.batches.mode: {mode}", todo=todo
+        )
+    return "full" if mode == "auto" else mode
 
 
 def check_fanouts(settings: ModelSettings) -> None:

@@ -23,12 +23,14 @@ class GraphModule(lightning.LightningModule):
         self.network = network
         self.heads = nn.ModuleList(heads)
         self._settings, self._seed = settings, seed
+        for head in self.all_heads:
+            head.attach(network)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Loss of every task that the batch asks, times its weight."""
         asked = self._asked(batch)
         draws = [self.network(batch) for _ in range(max((head.draws for head in asked), default=1))]
-        return {head.name: head.loss_of(draws[: head.draws], batch) * head.weight for head in asked}
+        return {head.name: head.step(self.network, batch, draws[: head.draws]) * head.weight for head in asked}
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Sum of the tasks' losses. Seeded by epoch and batch: what dropout draws does not depend on where a run was resumed."""
@@ -44,7 +46,7 @@ class GraphModule(lightning.LightningModule):
         embeddings = self.network(batch)
         first = []
         for head in self.all_heads:
-            figures = head.validate(embeddings)
+            figures = head.figures(self.network, batch, embeddings)
             first += list(figures.values())[:1]
             self.log_dict({f"valid/{head.name}/{metric}": value for metric, value in figures.items()}, batch_size=1)
         if first:
@@ -78,4 +80,6 @@ class GraphModule(lightning.LightningModule):
         return [head for head in self.heads if isinstance(head, Head)]
 
     def _asked(self, batch: Batch) -> list[Head]:
-        return [head for head in self.all_heads if head.name in {**batch.links, **batch.labels, **batch.triples}]
+        return [
+            head for head in self.all_heads if head.always or head.name in {**batch.links, **batch.labels, **batch.triples}
+        ]

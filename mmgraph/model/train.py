@@ -106,18 +106,32 @@ def _quiet() -> None:
 
 def _savers(heads: Sequence[Head], folder: Path) -> list[lightning.Callback]:
     """The last epochs for resumption, the best by the mean figure, and the best of each task."""
-    watched = [(f"best-{i}", *_watched(head)) for i, head in enumerate(heads)]
+    watched: list[tuple[str, str | None, str]] = [(f"best-{i}", *_watched(head)) for i, head in enumerate(heads)]
     validated = any(head.figure for head in heads)
-    watched.append(("best", "valid/score", "max") if validated else ("best", "train/loss", "min"))
+    if validated:
+        watched.append(("best", "valid/score", "max"))
+    else:
+        watched.append(("best", None, "min") if any(head.last for head in heads) else ("best", "train/loss", "min"))
     best = [
-        ModelCheckpoint(folder, name, monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
+        _Named(folder, name, monitor, mode=mode, save_weights_only=True, enable_version_counter=False)
         for name, monitor, mode in watched
     ]
     return [*best, ModelCheckpoint(folder, "last", every_n_epochs=_SAVED_EVERY, enable_version_counter=False)]
 
 
-def _watched(head: Head) -> tuple[str, str]:
-    """What chooses a task's epoch: its validation figure, or, where nothing is held out for it, its training loss."""
+class _Named(ModelCheckpoint):
+    """Several that watch the same, or take the last epoch, may stand beside each other: their names tell them apart."""
+
+    @property
+    def state_key(self) -> str:
+        """Under which its state is kept in checkpoints."""
+        return f"{super().state_key} {self.filename}"
+
+
+def _watched(head: Head) -> tuple[str | None, str]:
+    """What chooses a task's epoch: its validation figure, or, where nothing is held out for it, its training loss; None: the last one."""
+    if head.last:
+        return None, "min"
     return (f"valid/{head.name}/{head.figure}", "max") if head.figure else (f"train/{head.name}", "min")
 
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import yaml
 from runs_made import Asked, half_written
 
 from mmgraph.catalogue.importers.folder import Folder
@@ -76,6 +77,22 @@ def test_another_kind_and_method(run, capsys):
     table = pd.read_csv(run / "predictions" / "clusters.csv")
     assert table["cluster"].isna().all()
     assert len(table) == 5
+
+
+@pytest.mark.parametrize("task", ["masked", "bootstrap"])
+def test_a_run_that_asks_nothing_is_fitted_and_clustered(tmp_path, capsys, task):
+    made = Asked(tmp_path, capsys)
+    settings = yaml.safe_load(made.config.read_text()) | {"tasks": [task], "outputs": {"report": False}}
+    made.config.write_text(yaml.safe_dump(settings))
+    status, _, err = made("--encoders.text", "[hashed_ngrams]")
+    assert status == 0, err
+    assert json.loads((made.run / "metrics.json").read_text()) == []
+    status, _, err = called(capsys, made.run, "--seeds", "2")
+    assert status == 0, err
+    said = json.loads((made.run / "predictions" / "clusters.json").read_text())
+    assert {m["n"] for m in said["measured"]} == {34}  # no label was seen by anything
+    assert len(said["tried"]) > 1
+    assert not (made.run / "report").exists()
 
 
 @pytest.mark.parametrize(

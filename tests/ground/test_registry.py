@@ -22,7 +22,7 @@ NAMES = {
     "regulariser": {"l2", "n3"},
     "readout": {"attention", "max", "mean", "set2_set"},
     "negative sampler": {"every", "in_batch", "uniform"},
-    "task": {"categories", "facts", "graph_categories", "links"},
+    "task": {"bootstrap", "categories", "facts", "graph_categories", "links", "masked", "paths"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
     "label baseline": {"correct_and_smooth", "label_propagation", "logistic_regression", "majority", "smoothed_regression"},
     "grouping": {"answer_degree", "modality", "query_degree", "relation", "warmth"},
