@@ -189,6 +189,10 @@ class LabelHead(Head):
         items, classes = self._valid
         if not len(items):
             return {}
+        if self.methods:
+            every = self.classify(self._vectors(embeddings))
+            for method in self.methods:
+                method.validated(every, items, classes)
         logits = self.classify(self._vectors(embeddings, items)).float().cpu()
         called, loss = logits.argmax(1), float(F.cross_entropy(logits, classes))
         found = {

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Sequence
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mmgraph.sample.batch import LabelBatch
@@ -20,3 +20,9 @@ class LabelMethod(nn.Module, abc.ABC):
     @abc.abstractmethod
     def forward(self, logits: Sequence[Float[Tensor, "items classes"]], labelled: LabelBatch) -> Float[Tensor, ""]:
         """What is added to the loss: ``logits`` of all output items of a step, one table a draw."""
+
+    def validated(
+        self, logits: Float[Tensor, "items classes"], items: Int[Tensor, "valid"], classes: Int[Tensor, "valid"]
+    ) -> None:
+        """What a method learns from validation after an epoch, from ``logits`` of all items, without dropout; nothing by default."""
+        return

@@ -16,7 +16,7 @@ NAMES = {
     "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "neo4j", "pyg", "tables", "triples"},
     "edge builder": {"attached", "contains", "follows", "similar"},
     "layer": {"appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "light_gcn", "rgcn", "sage", "sgc"},
-    "label method": {"consistency"},
+    "label method": {"consistency", "self_training"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
     "loss": {"bce", "bpr", "cross_entropy", "info_nce", "margin", "self_adversarial"},
     "regulariser": {"l2", "n3"},

@@ -1,5 +1,7 @@
 """Each label method is its formula, item by item."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,11 @@ from mmgraph.sample.batch import LabelBatch
 from mmgraph.settings import Component, ModelSettings
 from mmgraph.tasks.kinds.categories import Categories
 from mmgraph.tasks.methods.consistency import Consistency
+from mmgraph.tasks.methods.self_training import SelfTraining
 
 GRAPH, SPLIT = made()
 SHOWN = SPLIT.labels["segment.category"]
+SELF_TRAINING = {"class_path": "self_training", "init_args": {"after": 5, "precision": 0.8}}
 ASKED = LabelBatch(torch.tensor([0]), torch.tensor([0]))
 
 
@@ -86,7 +90,58 @@ def trained(folder, methods, **settings):
     return train(module, data, {"max_epochs": 25, "accelerator": "cpu"}, folder / "checkpoints", model)
 
 
-@pytest.mark.parametrize("methods", [["consistency"]], ids=str)
+def test_self_training_takes_what_is_as_sure_as_validation_asks():
+    method = SelfTraining(SHOWN, precision=0.8, weight=3.0, after=1)
+    rng = np.random.default_rng(0)
+    logits = torch.from_numpy(rng.normal(size=(100, 3)) * 2).float()
+    truth = torch.from_numpy(SHOWN.labels.values)
+    logits[torch.arange(100), truth] += 3
+    before = method([logits], ASKED)
+    assert before.item() == 0
+    valid = torch.from_numpy(SHOWN.valid)
+    method.validated(logits, valid, truth[valid])
+    probability = torch.softmax(logits, 1).numpy()
+    best, called = probability.max(1), probability.argmax(1)
+    right = called == SHOWN.labels.values
+
+    def precise(least):
+        asked = [i for i in SHOWN.valid if best[i] >= least]
+        return len(asked) >= 10 and np.mean(right[asked]) >= 0.8
+
+    least = min(best[i] for i in SHOWN.valid if precise(best[i]))
+    others = [i for i in range(100) if i not in SHOWN.train and i not in SHOWN.valid]
+    expected = {i: called[i] for i in others if best[i] >= least}
+    assert 5 < len(expected) < len(others)
+    assert {i: int(c) for i, c in enumerate(method.classes) if c >= 0} == expected
+    loss = 3.0 * np.mean([-np.log(probability[i, c]) for i, c in expected.items()])
+    assert method([logits], ASKED).item() == pytest.approx(loss, rel=1e-4)
+
+
+def test_self_training_waits_and_trusts_nobody_who_is_always_wrong():
+    method, valid = SelfTraining(SHOWN, after=2), torch.from_numpy(SHOWN.valid)
+    truth = torch.from_numpy(SHOWN.labels.values)
+    certain = torch.eye(3)[truth] * 20
+    method.validated(certain, valid, truth[valid])
+    assert (method.classes < 0).all()
+    method.validated(certain, valid, truth[valid])
+    assert (method.classes >= 0).sum() == 100 - len(SHOWN.train) - len(SHOWN.valid)
+    method.validated(certain, valid, (truth[valid] + 1) % 3)
+    assert (method.classes < 0).all()
+
+
+def test_self_training_says_what_it_cannot_do():
+    with pytest.raises(
+        SettingsError, match="self_training looks at all items in a step; given: 7 of them; set model.batches.mode"
+    ):
+        SelfTraining(SHOWN)([torch.zeros(7, 3)], ASKED)
+    blind = dataclasses.replace(SHOWN, valid=np.zeros(0, np.int64))
+    with pytest.raises(SettingsError, match="self_training needs validation labels of segment.category; given: none"):
+        SelfTraining(blind)
+    with pytest.raises(SettingsError, match="self_training.precision is a share; given: 0"):
+        SelfTraining(SHOWN, precision=0)
+
+
+@pytest.mark.parametrize("methods", [["consistency"], ["consistency", SELF_TRAINING]], ids=["consistency", "both"])
 def test_a_method_trains_beside_links(tmp_path, methods):
     found = trained(tmp_path, methods, layer="grand", depth=2)
     accuracy = [value for _, name, value in found.curves if name == "valid/segment.category/accuracy"]
