@@ -153,7 +153,8 @@ class Head(nn.Module, abc.ABC):
 
     figure: the first name that ``validate`` gives, by which the epoch is chosen; None without validation data. draws: how often a step
     passes over the network, with other chance each time, for this head. always: asked in every step, whatever the batch asks; last: its
-    epoch is the last one, as nothing tells a better one.
+    epoch is the last one, as nothing tells a better one. told: how many classes its training labels have, where they enter the network as
+    inputs; 0 where they do not.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Head(nn.Module, abc.ABC):
     kinds: tuple[str, ...]
     figure: str | None
     draws: int = 1
+    told: int = 0
     always: ClassVar[bool] = False
     last: ClassVar[bool] = False
 

@@ -17,7 +17,7 @@ from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.sample.chains import chained
 from mmgraph.sample.clock import Clock
-from mmgraph.sample.full import FullGraphBatches, whole_batch
+from mmgraph.sample.full import FullGraphBatches, all_shown, whole_batch
 from mmgraph.sample.neighbours import NeighbourBatches
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.steps import WholeGraphSteps
@@ -78,7 +78,8 @@ class GraphData(lightning.LightningDataModule):
     @cached_property
     def whole(self) -> Batch:
         """The whole visible graph, made when first asked for."""
-        return whole_batch(self.graph, self._settings.layers, self.chains)
+        made = whole_batch(self.graph, self._settings.layers, self.chains)
+        return replace(made, shown=all_shown(self.graph, self.asked.labels))
 
     @cached_property
     def batches(self) -> FullGraphBatches | WholeGraphSteps | NeighbourBatches:

@@ -25,11 +25,17 @@ class Network(nn.Module):
     What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
     that are ``linear`` only have what their contract says; without layers the inputs are the embeddings. What ``model.time`` asks for
-    is added to the inputs (positions) and to what each layer gives (gaps).
+    is added to the inputs (positions) and to what each layer gives (gaps). told: name of a field -> its kind and number of classes, where
+    its training labels enter: a vector a class is added to the inputs (Shi et al. 2021, UniMP, arXiv 2009.03509, section 3.3).
     """
 
     def __init__(
-        self, graph: Graph, relations: list[Relation], settings: ModelSettings, tops: Mapping[str, Top] | None = None
+        self,
+        graph: Graph,
+        relations: list[Relation],
+        settings: ModelSettings,
+        tops: Mapping[str, Top] | None = None,
+        told: Mapping[str, tuple[str, int]] | None = None,
     ) -> None:
         super().__init__()
         kinds, width, depth = list(graph.ids), settings.width, settings.layers
@@ -48,10 +54,16 @@ class Network(nn.Module):
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
         self.dropout = nn.Dropout(0.0 if self.activation == "none" else settings.dropout)
         self.times = Times(graph, settings.time, width, depth)
+        self.told = {name: kind for name, (kind, _) in (told or {}).items()}
+        self.labels = nn.ModuleDict(
+            {named(name): nn.Embedding(classes + 1, width, padding_idx=0) for name, (_, classes) in (told or {}).items()}
+        )
 
     def forward(self, batch: Batch) -> Rows:
         """Kind -> [output items, width]."""
         rows = self.inputs(batch.inputs)
+        for name, kind in self.told.items():
+            rows = {**rows, kind: rows[kind] + self.labels[named(name)](batch.shown[name])}
         if self.times.position is not None:
             rows = self.times.position(rows, batch.places)
         rows = self._entering(rows)

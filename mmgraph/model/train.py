@@ -58,7 +58,8 @@ def build(
 ) -> GraphModule:
     """The untrained module; the same seed gives the same weights. tops: modality -> what of its encoder may be trained."""
     relations: list[Relation] = [r for one in graph.edges for r in (one, one.reverse)]
-    return GraphModule(Network(graph, relations, settings, tops), heads, settings, seed)
+    told = {head.name: (head.kinds[0], head.told) for head in heads if head.told}
+    return GraphModule(Network(graph, relations, settings, tops, told), heads, settings, seed)
 
 
 def train(

@@ -189,7 +189,8 @@ class Batch:
 
     places: of the input items of a relation's kind, steps from the start of their chain of message-carrying links and to its end
     (``sample/chains.py``), where the network asks. moment: seconds from which the links are looked at, the newest of the graph when None.
-    whole: the whole graph without what is asked, for heads that pass messages of their own.
+    whole: the whole graph without what is asked, for heads that pass messages of their own. shown: of the input items of a field's kind,
+    one more than the class of their training label, 0 where they have none or it is asked, where these enter the network.
     """
 
     inputs: Inputs
@@ -200,6 +201,7 @@ class Batch:
     places: Mapping[Relation, Int[Tensor, "items 2"]] = field(default_factory=dict)
     moment: float | None = None
     whole: Block | None = None
+    shown: Mapping[str, Int[Tensor, "items"]] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device; a block that serves several layers is copied once."""
@@ -214,6 +216,7 @@ class Batch:
             {relation: one.to(device) for relation, one in self.places.items()},
             self.moment,
             None if self.whole is None else moved[id(self.whole)],
+            {name: one.to(device) for name, one in self.shown.items()},
         )
 
 

@@ -9,7 +9,7 @@ from torch.utils.data import IterableDataset
 
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.adjacency import Adjacency
-from mmgraph.sample.batch import Batch, Block, Inputs, LinkBatch, ModalityInput
+from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
 from mmgraph.sample.chains import placed
 from mmgraph.sample.clock import Clock, in_order, joined
 from mmgraph.sample.questions import AskedLabels, AskedLinks
@@ -72,6 +72,27 @@ def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> Lin
     )
 
 
+def label_batches(
+    graph: Graph, labels: Sequence[AskedLabels], *key: int
+) -> tuple[dict[str, LabelBatch], dict[str, torch.Tensor]]:
+    """What a step on the whole graph asks of every field, and which labels enter the network (``Batch.shown``); the key draws."""
+    asked, shown = {}, {}
+    for one in labels:
+        if not one.hidden:
+            asked[one.name] = one.whole(graph)
+            continue
+        part, count = one.parted(np.arange(len(one.items)), *key), graph.count(one.kind)
+        asked[one.name] = one.batch(part, None, count)
+        shown[one.name] = torch.from_numpy(one.shown(part, count))
+    return asked, shown
+
+
+def all_shown(graph: Graph, labels: Sequence[AskedLabels]) -> dict[str, torch.Tensor]:
+    """``Batch.shown`` where nothing is asked."""
+    nothing = np.zeros(0, np.int64)
+    return {one.name: torch.from_numpy(one.shown(nothing, graph.count(one.kind))) for one in labels if one.hidden}
+
+
 @dataclass
 class FullGraphBatches(IterableDataset[Batch]):
     """One batch an epoch. In each, a share ``supervise`` of every relation's train links is predicted and not passed over.
@@ -107,8 +128,9 @@ class FullGraphBatches(IterableDataset[Batch]):
             chosen = self._chosen(one, place, rng)
             asked[one.name] = link_batch(one, chosen, rng)
             drawn.append((one, chosen))
-        labels = {a.name: a.whole(self.graph) for a in self.labels}
-        yield asking(self._whole, self.chains, gone(drawn, self.clock), Batch(self._whole.inputs, (), asked, labels))
+        labels, shown = label_batches(self.graph, self.labels, self.seed, self.epoch)
+        batch = Batch(self._whole.inputs, (), asked, labels, shown=shown)
+        yield asking(self._whole, self.chains, gone(drawn, self.clock), batch)
 
     def _chosen(self, one: AskedLinks, place: float, rng: np.random.Generator) -> Ints:
         count, order = len(one.source), self._order[one.name]

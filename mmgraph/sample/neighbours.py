@@ -85,6 +85,7 @@ class NeighbourBatches(IterableDataset[Batch]):
             *_questions(drawn, labelled, seeds),
             places=self._places(inputs, drawn, moment),
             moment=moment if np.isfinite(moment) else None,
+            shown=self._shown(inputs, labelled),
         )
 
     def asked(self, number: int) -> tuple[Batch, dict[str, Ints], Mapping[Relation, Ints]]:
@@ -97,7 +98,16 @@ class NeighbourBatches(IterableDataset[Batch]):
 
     def _asked(self, number: int, rng: np.random.Generator) -> tuple[dict[str, _Drawn], dict[str, tuple[AskedLabels, Ints]]]:
         drawn = {a.name: self._draw(a, number, rng) for a in self.links if len(a.source)}
-        return drawn, {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
+        parts = {a.name: (a, self._part(len(a.items), a.name, number)) for a in self.labels if len(a.items)}
+        return drawn, {name: (a, a.parted(part, self.seed, self.epoch, number)) for name, (a, part) in parts.items()}
+
+    def _shown(self, inputs: Mapping[str, Any], labelled: Mapping[str, tuple[AskedLabels, Ints]]) -> dict[str, torch.Tensor]:
+        none = torch.zeros(0, dtype=torch.int64)
+        return {
+            name: torch.from_numpy(a.shown(part, self.graph.count(a.kind)))[inputs.get(a.kind, none)]
+            for name, (a, part) in labelled.items()
+            if a.hidden
+        }
 
     def _part(self, count: int, name: str, number: int) -> Ints:
         """The batch's share of a permutation of this epoch; shorter tasks start over with another permutation."""

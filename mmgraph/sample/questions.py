@@ -11,6 +11,8 @@ from mmgraph.sample.members import Members
 from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side
 from mmgraph.types import Bools, Ints, Relation, Times
 
+_HIDING = 0x41DE
+
 
 @dataclass(frozen=True)
 class AskedLinks:
@@ -102,7 +104,8 @@ def log_q(sampler: NegativeSampler, asked: Questions, others: Ints, num_items: i
 @dataclass(frozen=True)
 class AskedLabels:
     """The train labels of a field: item positions of ``kind`` and their classes, of a field of several values bool [items, classes].
-    members: the parts that they are read out from.
+    members: the parts that they are read out from. hidden: share of them that a step hides and asks, while the others enter the network,
+    of fields of one value; 0: all are asked, and none enter.
     """
 
     name: str
@@ -110,6 +113,25 @@ class AskedLabels:
     items: Ints
     classes: Ints | Bools
     members: Members | None = None
+    hidden: float = 0.0
+
+    def parted(self, part: Ints, *key: int) -> Ints:
+        """Those of the chosen labels that a step asks, drawn by the key: all, or the hidden share, one at least."""
+        if not self.hidden or not len(part):
+            return part
+        rng = np.random.default_rng((*key, _HIDING))
+        return np.sort(rng.permutation(part)[: max(1, round(self.hidden * len(part)))])
+
+    def shown(self, asked: Ints, count: int) -> Ints:
+        """Of each of the ``count`` items of the kind, one more than its class where its label is shown, 0 where it has none or is asked.
+
+        >>> AskedLabels("l", "x", np.array([3, 0]), np.array([1, 0])).shown(np.array([1]), 5)
+        array([0, 0, 0, 2, 0])
+        """
+        classes = np.zeros(count, np.int64)
+        classes[self.items] = self.classes + 1
+        classes[self.items[asked]] = 0
+        return classes
 
     def wanted(self, part: Ints) -> tuple[str, Ints]:
         """The kind and the positions of the items whose embeddings the chosen labels need."""

@@ -9,7 +9,7 @@ from torch.utils.data import IterableDataset
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.batch import Batch
 from mmgraph.sample.clock import Clock, in_order, joined
-from mmgraph.sample.full import Gone, asking, gone, link_batch, whole_batch
+from mmgraph.sample.full import Gone, asking, gone, label_batches, link_batch, whole_batch
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.triples import AskedTriples
 from mmgraph.types import Ints, Relation
@@ -49,13 +49,13 @@ class WholeGraphSteps(IterableDataset[Batch]):
         rng = np.random.default_rng((self.seed, self.epoch))
         links = [np.array_split(self._order(one, rng), self._steps) for one in self.links]
         triples = [np.array_split(rng.permutation(len(one)), self._steps) for one in self.triples]
-        labels = {a.name: a.whole(self.graph) for a in self.labels}
         for step in range(self._steps):
             chosen = [np.sort(parts[step]) for parts in links]
             asked = [np.sort(parts[step]) for parts in triples]
             made = {one.name: link_batch(one, some, rng) for one, some in zip(self.links, chosen, strict=True) if len(some)}
             known = {one.name: one.batch(some, rng) for one, some in zip(self.triples, asked, strict=True) if len(some)}
-            batch = Batch(self._whole.inputs, (), made, labels, known)
+            labels, shown = label_batches(self.graph, self.labels, self.seed, self.epoch, step)
+            batch = Batch(self._whole.inputs, (), made, labels, known, shown=shown)
             left = asking(self._whole, self.chains, self._gone(chosen, asked), batch)
             whole = left.blocks[0] if self._passing else None
             yield replace(left, blocks=left.blocks[: self.depth], whole=whole)

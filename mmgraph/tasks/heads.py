@@ -137,7 +137,8 @@ class LabelHead(Head):
     """A softmax over classes, trained with cross-entropy on the labels shown, and what the ``methods`` add.
 
     balance, tau: see ``LabelLoss``. choose_by: which figure on validation chooses the epoch; ``auto``: macro-F1 where classes are
-    balanced, else accuracy. whole: reads what is labelled out from its parts; without methods.
+    balanced, else accuracy. whole: reads what is labelled out from its parts; without methods. told: its training labels are
+    inputs as well.
     """
 
     def __init__(
@@ -151,9 +152,11 @@ class LabelHead(Head):
         methods: Sequence[LabelMethod] = (),
         choose_by: str = "auto",
         whole: Whole | None = None,
+        told: bool = False,
     ) -> None:
         super().__init__()
         labels = split.labels
+        self.told = len(labels.classes) if told else 0
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
         figure = choose_by if choose_by != "auto" else "accuracy" if balance == "none" else "macro_f1"
         self.kinds = (labels.kind if whole is None else whole.members.kind,)

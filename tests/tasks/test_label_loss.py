@@ -154,9 +154,7 @@ def test_a_head_for_several_values_learns_what_there_is_to_learn():
     assert ((head.probabilities(rows).numpy() >= 0.5) == has).mean() > 0.97
     scores = torch.randn(100, 3).round(decimals=1)
     assert lrap(scores, torch.from_numpy(has)) == pytest.approx(label_ranking_average_precision_score(has, scores.numpy()))
-    with pytest.raises(
-        SettingsError, match="methods and choose_by are for fields of one value an item, and segment.category has"
-    ):
+    with pytest.raises(SettingsError, match="are for fields of one value an item; given: segment.category, which has several"):
         Categories(field="category", methods=["consistency"]).heads(split, ModelSettings(width=3))
 
 

@@ -9,10 +9,11 @@ from graph_made import FOLLOWS, made
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
+from mmgraph.model.contract import named
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
 from mmgraph.sample.batch import LabelBatch
-from mmgraph.settings import Component, ModelSettings
+from mmgraph.settings import BatchSettings, Component, ModelSettings
 from mmgraph.tasks.kinds.categories import Categories
 from mmgraph.tasks.methods.consistency import Consistency
 from mmgraph.tasks.methods.self_training import SelfTraining
@@ -78,10 +79,11 @@ def test_likelihood_is_the_geometric_mean_and_chooses_where_asked():
     assert figures["likelihood"] == pytest.approx(np.prod(p.astype(float)) ** (1 / len(p)), rel=1e-4)
 
 
-def trained(folder, methods, **settings):
+def trained(folder, methods, hidden=0.0, **settings):
     model = ModelSettings(**{"width": 16, "patience": 100, "learning_rate": 1e-2, **settings})
     links = Component(class_path="Links", init_args={"relation": str(FOLLOWS)})
-    categories = Component(class_path="Categories", init_args={"field": "category", "methods": methods})
+    given = {"field": "category", "methods": methods, "labels_as_inputs": hidden}
+    categories = Component(class_path="Categories", init_args=given)
     tasks = [registry.create("task", one) for one in (links, categories)]
     torch.manual_seed(3)
     module = build(SPLIT.visible, [h for t in tasks for h in t.heads(SPLIT, model)], model, seed=3)
@@ -143,6 +145,56 @@ def test_self_training_says_what_it_cannot_do():
 
 @pytest.mark.parametrize("methods", [["consistency"], ["consistency", SELF_TRAINING]], ids=["consistency", "both"])
 def test_a_method_trains_beside_links(tmp_path, methods):
-    found = trained(tmp_path, methods, layer="grand", depth=2)
+    found = trained(tmp_path, methods, layer="grand" if len(methods) == 1 else "sage", depth=2)
     accuracy = [value for _, name, value in found.curves if name == "valid/segment.category/accuracy"]
     assert max(accuracy) > 0.8
+
+
+def batches_of(mode):
+    model = ModelSettings(width=8, batches=BatchSettings(mode=mode, fanouts=(3, 3), size=16))
+    task = Categories(field="category", labels_as_inputs=0.4)
+    return model, GraphData(SPLIT.visible, [], task.asked_labels(SPLIT), model, 0.3, seed=3), task
+
+
+@pytest.mark.parametrize("mode", ["full", "steps", "neighbours"])
+def test_a_label_is_asked_or_shown_and_never_both(mode):
+    _, data, _ = batches_of(mode)
+    name, values, train = "segment.category", SHOWN.labels.values, set(SHOWN.train.tolist())
+    asked_ever = set()
+    for epoch in range(6):
+        data.batches.epoch = epoch
+        for batch in data.batches:
+            items = batch.inputs.items["segment"]
+            shown = {int(i): int(c) for i, c in zip(items, batch.shown[name], strict=True) if c}
+            asked = items[batch.labels[name].items].tolist()
+            assert not set(asked) & set(shown)
+            assert set(asked) <= train
+            assert shown == {i: values[i] + 1 for i in items.tolist() if i in train and i not in asked}
+            asked_ever |= set(asked)
+            if mode == "full":
+                assert len(asked) == round(0.4 * len(train))
+    assert len(asked_ever) > 0.6 * len(train)
+    everything = {i: int(c) for i, c in enumerate(data.whole.shown[name]) if c}
+    assert everything == {i: values[i] + 1 for i in train}
+
+
+def test_shown_labels_are_added_to_the_inputs_and_no_other_label_is():
+    model, data, task = batches_of("full")
+    module = build(SPLIT.visible, task.heads(SPLIT, model), model, seed=3).eval()
+    network, whole = module.network, data.whole
+    bare = network.inputs(whole.inputs)["segment"]
+    network.layers, network.norms = torch.nn.ModuleList(), torch.nn.ModuleList()
+    network.activation = "none"
+    told = network(dataclasses.replace(whole, blocks=()))["segment"]
+    table = network.labels[named("segment.category")].weight
+    for item in range(100):
+        added = table[SHOWN.labels.values[item] + 1] if item in SHOWN.train else torch.zeros(8)
+        torch.testing.assert_close(told[item], bare[item] + added)
+
+
+def test_labels_as_inputs_train(tmp_path):
+    found = trained(tmp_path, [], hidden=0.4)
+    accuracy = [value for _, name, value in found.curves if name == "valid/segment.category/accuracy"]
+    assert max(accuracy) > 0.8
+    with pytest.raises(SettingsError, match="labels_as_inputs is a share below 1; given: 1.0"):
+        Categories(field="category", labels_as_inputs=1.0).asked_labels(SPLIT)

@@ -25,7 +25,8 @@ class Categories(Task):
     balance: of classes that are not equally common in training, ``none``, ``weights`` by inverse frequency, or ``logit_adjustment`` by
     tau times the logarithm of their shares (see ``LabelLoss``).
     methods: what is learnt from besides the labels. choose_by: the figure on validation that chooses the epoch, ``auto`` macro-F1 where
-    classes are balanced and else accuracy.
+    classes are balanced and else accuracy. labels_as_inputs: share of the training labels that a step hides and asks, while the others
+    enter the network beside the features (Shi et al. 2021, arXiv 2009.03509); after training all enter. 0: none do.
     multi: whether an item may have several values, or has exactly one; as the labels are when not given.
     """
 
@@ -37,7 +38,7 @@ class Categories(Task):
     tau: float = 1.0
     methods: Sequence[ComponentLike] = ()
     choose_by: Literal["auto", "accuracy", "macro_f1", "likelihood"] = "auto"
-
+    labels_as_inputs: float = 0.0
     multi: bool | None = None
 
     def prepared(self, graph: Graph) -> Graph:
@@ -70,16 +71,29 @@ class Categories(Task):
 
     def _head(self, split: LabelSplit, settings: ModelSettings) -> Head:
         if split.labels.several is not None:
-            if self.methods or self.choose_by != "auto":
-                wrong = f"methods and choose_by are for fields of one value an item, and {split.labels.target} has several"
-                raise SettingsError(wrong, given=self.choose_by, todo="leave them out")
+            if self.methods or self.choose_by != "auto" or self.labels_as_inputs:
+                wrong = "methods, choose_by and labels_as_inputs are for fields of one value an item"
+                given = f"{split.labels.target}, which has several"
+                raise SettingsError(wrong, given=given, todo="leave them out")
             return SeveralHead(split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau)
         methods = [registry.create("label method", one, split) for one in self.methods]
         return LabelHead(
-            split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau, methods, self.choose_by
+            split,
+            settings.width,
+            self.weight,
+            self.label_smoothing,
+            self.balance,
+            self.tau,
+            methods,
+            self.choose_by,
+            told=self.labels_as_inputs > 0,
         )
 
     def asked_labels(self, split: Split) -> list[AskedLabels]:
         """See Task."""
         splits = [split.labels[f"{kind}.{field}"] for kind, field in self.fields(split.visible)]
-        return [AskedLabels(s.labels.target, s.labels.kind, s.train, s.labels.truth(s.train)) for s in splits]
+        hidden = self.labels_as_inputs
+        if not 0 <= hidden < 1:
+            todo = "give 0, or the share that a step hides"
+            raise SettingsError("labels_as_inputs is a share below 1", given=hidden, todo=todo)
+        return [AskedLabels(s.labels.target, s.labels.kind, s.train, s.labels.truth(s.train), hidden=hidden) for s in splits]
