@@ -90,7 +90,8 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
 
 def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, content: dict[str, str]) -> Graph:
     """One heterograph, in which copies are known as such."""
-    builders = [registry.create("edge builder", edge) for edge in settings.graph.edges]
+    nearest = ("similar_where_few",) if settings.graph.similar == "auto" else ()
+    builders = [registry.create("edge builder", edge) for edge in (*settings.graph.edges, *nearest)]
     graph = build_graph(catalogue, collected.features, builders, content)
     return with_duplicates(graph, collected.fingerprints, settings.graph.near_duplicates)
 

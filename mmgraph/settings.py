@@ -115,10 +115,12 @@ class NearDuplicateSettings(Section, frozen=True):
 class GraphSettings(Section, frozen=True):
     """edges: the edge builders, in order. Links of the tables are always in the graph; reverse relations as well.
 
-    near_duplicates: copies that were compressed, resized, cropped or trimmed.
+    near_duplicates: copies that were compressed, resized, cropped or trimmed. similar: ``auto`` links the nearest by each modality of kinds
+    with labels that have few links otherwise (the edge builder ``similar_where_few``).
     """
 
     edges: tuple[ComponentLike, ...] = ("follows", "contains", "attached")
+    similar: Literal["none", "auto"] = "none"
     near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
 
 

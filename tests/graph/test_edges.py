@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from mmgraph import registry
 from mmgraph.errors import GraphError
 from mmgraph.graph.build import build
-from mmgraph.graph.contract import Features, Graph
+from mmgraph.graph.contract import Edges, Features, Graph, Labels
 from mmgraph.graph.edges.attached import Attached
 from mmgraph.graph.edges.contains import Contains
 from mmgraph.graph.edges.follows import Follows
 from mmgraph.graph.edges.similar import Similar
+from mmgraph.graph.edges.similar_where_few import SimilarWhereFew, links_of
 from mmgraph.types import Relation
 
 FOLLOWS = Relation("segment", "follows", "segment")
@@ -25,13 +26,9 @@ def pairs(graph, relation):
 
 
 def test_every_builder_is_found_by_name():
-    assert [registry.create("edge builder", name) for name in ("follows", "contains", "attached", "similar")] == [
-        Follows(),
-        Contains(),
-        Attached(),
-        Similar(),
-    ]
-    assert len(registry.discover("edge builder")) == 4
+    every = {"attached": Attached(), "contains": Contains(), "follows": Follows(), "similar": Similar()}
+    every["similar_where_few"] = SimilarWhereFew()
+    assert {name: registry.create("edge builder", name) for name in registry.discover("edge builder")} == every
 
 
 def test_nothing_to_link(catalogue):
@@ -166,3 +163,33 @@ def test_similar_for_what_is_named(catalogue):
         Similar(kind="image", modality="text").build(catalogue(), graph)
     with pytest.raises(GraphError, match=r"Similar.k counts neighbours; given: 0"):
         Similar(k=0).build(catalogue(), graph)
+
+
+def labelled(links):
+    """Six photos with vectors and labels, six users with neither, and ``links`` (user, photo)."""
+    users, photos = (np.array(one, np.int64) for one in zip(*links, strict=True)) if links else (np.zeros(0, np.int64),) * 2
+    likes, vectors = Relation("user", "likes", "image"), np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    ids = {kind: np.array([f"{kind}{i}" for i in range(6)]) for kind in ("image", "user")}
+    features = {("image", "image"): Features(vectors, np.ones(6, bool)), ("user", "text"): Features(vectors, np.ones(6, bool))}
+    labels = {("image", "class"): Labels("image", "class", ("a", "b"), np.arange(6) % 2)}
+    return Graph(ids, {likes: Edges(likes, users, photos)}, features, labels)
+
+
+@pytest.mark.parametrize(
+    ("links", "few"),
+    [([], True), ([(0, 0), (1, 0), (0, 1), (1, 1), (2, 2)], True), ([(u, p) for u in range(2) for p in range(4)], False)],
+    ids=["none", "two of six have two", "four of six have two"],
+)
+def test_the_nearest_are_linked_where_labelled_items_have_few_links(catalogue, caplog, links, few):
+    graph = labelled(links)
+    slow = [sum(photo == one for _, photo in links) for one in range(6)]
+    assert links_of(graph, "image").tolist() == slow
+    assert (sum(count < 2 for count in slow) >= 3) == few
+    with caplog.at_level("INFO"):
+        found = SimilarWhereFew(k=2).build(catalogue(), graph)
+    wanted = Similar(kind="image", k=2).build(catalogue(), graph) if few else []
+    assert [str(one.relation) for one in found] == ["image/similar_image/image"] * few
+    assert [one.source.tolist() + one.target.tolist() for one in found] == [
+        one.source.tolist() + one.target.tolist() for one in wanted
+    ]
+    assert ("have fewer than 2 links: the nearest are linked" in caplog.text) == few

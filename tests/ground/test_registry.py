@@ -14,7 +14,7 @@ from mmgraph.settings import Component
 
 NAMES = {
     "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "neo4j", "pyg", "tables", "triples"},
-    "edge builder": {"attached", "contains", "follows", "similar"},
+    "edge builder": {"attached", "contains", "follows", "similar", "similar_where_few"},
     "layer": {"appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "light_gcn", "rgcn", "sage", "sgc"},
     "label method": {"consistency", "self_training"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
