@@ -19,14 +19,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its t
 
 CASES = {
     # name: (users, items, links, width of features or 0, layer, mode, batch size)
+    "hgt full, features": (4_000, 4_000, 40_000, 128, "hgt", "full", 1024),
+    "gat full, features": (6_000, 6_000, 60_000, 128, "gat", "full", 1024),
+    "gat neighbours, ids": (20_000, 15_000, 20_000, 0, "gat", "neighbours", 8192),
+    "sage steps, ids": (15_000, 15_000, 60_000, 0, "sage", "steps", 32_768),
+    "hgt neighbours, features": (15_000, 15_000, 15_000, 64, "hgt", "neighbours", 8192),
+    "sage full, features": (15_000, 15_000, 200_000, 256, "sage", "full", 1024),
+    "sage neighbours, features": (60_000, 40_000, 100_000, 128, "sage", "neighbours", 32_768),
     "sage full, ids": (60_000, 40_000, 1_000_000, 0, "sage", "full", 1024),
-    "sage full, features": (15_000, 15_000, 300_000, 256, "sage", "full", 1024),
-    "sage steps, ids": (15_000, 15_000, 200_000, 0, "sage", "steps", 65_536),
-    "sage neighbours, features": (60_000, 40_000, 200_000, 128, "sage", "neighbours", 32_768),
-    "gat full, features": (10_000, 10_000, 200_000, 128, "gat", "full", 1024),
-    "gat neighbours, ids": (30_000, 20_000, 60_000, 0, "gat", "neighbours", 8192),
-    "hgt full, features": (5_000, 5_000, 100_000, 128, "hgt", "full", 1024),
-    "hgt neighbours, features": (20_000, 20_000, 30_000, 64, "hgt", "neighbours", 4096),
 }
 
 
