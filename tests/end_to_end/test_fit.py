@@ -42,7 +42,9 @@ class Finished:
     printed: str
 
     def table(self, name):
-        return pd.read_csv(self.folder / "predictions" / f"{name}.csv", keep_default_na=False)
+        table = pd.read_csv(self.folder / "predictions" / f"{name}.csv", keep_default_na=False)
+        pieces = [column for column in table if column.startswith(("score.", "evidence."))]  # empty for other relations
+        return table.assign(**{column: pd.to_numeric(table[column]) for column in pieces})
 
     def json(self, name):
         return json.loads((self.folder / name).read_text(encoding="utf-8"))
