@@ -1,7 +1,7 @@
 """Missing facts of CoDEx-S, UMLS and Kinship: mmgraph with one configuration beside PyKEEN's ComplEx and RotatE, on the same test triples.
 
 python benchmarks/knowledge.py [--root ../shared/data/graphs] [--data codex-s,umls,kinship] [--seeds 1] [--device cpu]
-    [--only mmgraph|pykeen] [--peers umls,kinship] [--quick] [--settings sweep.json] [--out benchmarks/results/knowledge]
+    [--only mmgraph|pykeen] [--peers umls,kinship] [--models ComplEx,RotatE] [--quick] [--settings sweep.json] [--out benchmarks/results/knowledge]
 
 mmgraph is trained with configs/knowledge.yaml, of which only width and epochs differ between the data sets (OURS below). PyKEEN
 (extra ``bench``) is trained with settings of its own, each of them:
@@ -277,7 +277,7 @@ def jobs_of(given, name):
         if given.only != "pykeen":
             yield of_mmgraph, (given, name, seed)
         if given.only != "mmgraph" and name in given.peers.split(",") and seed < 7 + given.peer_seeds:
-            for model in FILES:
+            for model in given.models.split(","):
                 for way in given.ways.split(","):
                     yield of_pykeen, (given, name, seed, model, way)
 
@@ -287,6 +287,7 @@ def main():
     parser.add_argument("--root", default="../shared/data/graphs")
     parser.add_argument("--data", default=",".join(SETS))
     parser.add_argument("--peers", default=",".join(SETS), help="data sets on which PyKEEN is trained too")
+    parser.add_argument("--models", default=",".join(FILES), help="models of PyKEEN")
     parser.add_argument("--ways", default="published,tuned", help="settings of PyKEEN")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--peer-seeds", type=int, default=1, help="of PyKEEN's models")
