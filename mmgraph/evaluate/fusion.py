@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.special import logsumexp
+from threadpoolctl import threadpool_limits
 
 from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion, Part
 from mmgraph.evaluate.ranking import CELLS, Known, checked, other_way, sides
@@ -201,18 +201,25 @@ def fit(samples: Sequence[Sample], left_out: int | None = None) -> Reals:
     if left_out is not None:
         bounds[FEATURES * left_out : FEATURES * (left_out + 1)] = [(0.0, 0.0)] * FEATURES
 
+    given = [(one, one.x.reshape(-1, width), np.arange(len(one.truth))) for one in samples]
+    of_truth = sum((one.x[each, one.truth].sum(0, dtype=np.float64) for one, _, each in given), np.zeros(width))
+
     def loss(weights: Reals) -> tuple[float, Reals]:
-        value, slope = 0.5 * float(weights @ weights), weights.copy()
-        for one in samples:
-            each, flat = np.arange(len(one.truth)), one.x.reshape(-1, width)  # in single precision: a few times as fast
-            logits = (flat @ weights.astype(np.float32)).reshape(one.offset.shape) + one.offset
-            total_logit = logsumexp(logits, axis=1, keepdims=True)
-            p = np.exp(logits - total_logit)
-            value += float((total_logit[:, 0] - logits[each, one.truth]).sum(dtype=np.float64))
-            slope += p.ravel() @ flat - one.x[each, one.truth].sum(0, dtype=np.float64)
+        value, slope = 0.5 * float(weights @ weights), weights - of_truth
+        for one, flat, each in given:  # in single precision and in place: a few times as fast
+            logits = (flat @ weights.astype(np.float32)).reshape(one.offset.shape)
+            logits += one.offset
+            logits -= logits.max(axis=1, keepdims=True)
+            of_true = logits[each, one.truth].sum(dtype=np.float64)
+            power = np.exp(logits, out=logits)
+            sums = power.sum(axis=1, dtype=np.float64)
+            value += float(np.log(sums).sum() - of_true)
+            power /= sums[:, None].astype(np.float32)
+            slope += power.ravel() @ flat
         return value / total, slope / total
 
-    found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=bounds)
+    with threadpool_limits(1, "blas"):  # products too small to share: two threads took three times as long
+        found = minimize(loss, np.full(width, 0.1), jac=True, method="L-BFGS-B", bounds=bounds)
     return np.where(found.x < _LEAST_WEIGHT, 0.0, found.x)
 
 

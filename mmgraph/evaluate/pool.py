@@ -86,7 +86,8 @@ def _fit_one(stack: Floats, truth: Ints) -> Pool:
         return value / len(truth), slope / len(truth)
 
     start = Pool.even(len(stack)).weights
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(stack))
+    with threadpool_limits(1, "blas"):  # as in fusion.py
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(stack))
     return Pool(np.asarray(found.x, dtype=np.float64))
 
 
