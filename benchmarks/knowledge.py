@@ -1,7 +1,8 @@
 """Missing facts of CoDEx-S, UMLS and Kinship: mmgraph with one configuration beside PyKEEN's ComplEx and RotatE, on the same test triples.
 
 python benchmarks/knowledge.py [--root ../shared/data/graphs] [--data codex-s,umls,kinship] [--seeds 1] [--device cpu]
-    [--only mmgraph|pykeen] [--peers umls,kinship] [--models ComplEx,RotatE] [--quick] [--settings sweep.json] [--out benchmarks/results/knowledge]
+    [--only mmgraph|pykeen] [--peers umls,kinship] [--models ComplEx,RotatE]
+    [--quick] [--settings sweep.json] [--out benchmarks/results/knowledge]
 
 mmgraph is trained with configs/knowledge.yaml, of which only width and epochs differ between the data sets (OURS below). PyKEEN
 (extra ``bench``) is trained with settings of its own, each of them:
