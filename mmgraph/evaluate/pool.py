@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit
+from threadpoolctl import threadpool_limits
 
 from mmgraph.types import Bools, Floats, Ints
 
