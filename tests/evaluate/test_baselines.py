@@ -15,6 +15,7 @@ from mmgraph.evaluate.contract import LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
 from mmgraph.evaluate.ranking import DIRECTIONS
 from mmgraph.graph.contract import Edges, Features, Graph
+from mmgraph.settings import Component
 from mmgraph.types import Relation
 
 from .made import ids, label_question, link_question, random_question
@@ -25,14 +26,17 @@ LABELS = sorted(registry.discover("label baseline"))
 
 def test_the_baselines_are_all_found():
     neighbours = {"adamic_adar", "common_neighbours", "resource_allocation"}
-    assert set(LINKS) == neighbours | {"ease", "fast_rp", "item_knn", "nearest", "next_in_time", "popularity", "recent"}
+    assert set(LINKS) == neighbours | {
+        "ease", "fast_rp", "item_knn", "logistic", "nearest", "next_in_time", "popularity", "recent",
+    }  # fmt: skip
     assert LABELS == [
         "correct_and_smooth", "label_propagation", "logistic_regression", "majority", "nearest_labelled", "smoothed_regression",
     ]  # fmt: skip
 
 
 def all_scores(question, name):
-    methods = registry.create("link baseline", name).fit(question)
+    few = {"least": 1} if name == "logistic" else {}  # links a partner
+    methods = registry.create("link baseline", Component(class_path=name, init_args=few)).fit(question)
     return {
         (method.name, direction): method.scores(
             np.arange(question.count("source" if direction == "target" else "target")), direction
@@ -71,7 +75,7 @@ def altered(question, name):
 
 def applies(name, same):
     """To the questions of the next test, where links within one kind are temporal, and all have times."""
-    return same if name == "next_in_time" else not same if name in ("ease", "item_knn", "recent") else True
+    return same if name == "next_in_time" else not same if name in ("ease", "item_knn", "logistic", "recent") else True
 
 
 @pytest.mark.parametrize("same", [False, True])
