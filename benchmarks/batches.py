@@ -42,7 +42,7 @@ def cora(data):
     """Papers with their words, who cites whom, and the field of each."""
     from mmgraph.types import Relation
 
-    held = np.load(data / "graphs" / "cora" / "cora.npz")
+    held = np.load(data / "graphs" / "cora" / "cora.npz", allow_pickle=False)
     rows, wide = held["feat_shape"]
     words = np.zeros((rows, wide), np.float32)
     words[np.repeat(np.arange(rows), np.diff(held["feat_indptr"])), held["feat_indices"]] = held["feat_data"]

@@ -146,6 +146,9 @@ def _source(annotation: ast.expr | None) -> str:
 
 def find(group: str, class_path: str) -> Entry:
     """The class meant by a short name (``Folder``, ``in_batch``) or a dotted path; raises SettingsError with near names."""
+    alone = _by_file(group, class_path)
+    if alone is not None:
+        return alone
     known = discover(group)
     for short, entry in known.items():
         if plain_name(class_path) in (plain_name(short), plain_name(f"{entry.module}.{entry.name}")):
@@ -155,6 +158,26 @@ def find(group: str, class_path: str) -> Entry:
     near = difflib.get_close_matches(class_path, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else ""
     raise SettingsError(f"no {group} of this name", given=class_path, todo=f"{hint} known: {', '.join(known)}")
+
+
+@functools.cache
+def _by_file(group: str, name: str) -> Entry | None:
+    """The class whose file, or entry point, has this very name: a command that asks for it need not read all the others."""
+    if group == "encoder":
+        points = [point for point in importlib.metadata.entry_points(group=ENCODER_GROUP) if point.name == name]
+        return _read(*_parted(points[0].value)) if len(points) == 1 else None
+    spec = importlib.util.find_spec(GROUPS[group])
+    folders = [] if spec is None else list(spec.submodule_search_locations or [])
+    for file in sorted(pathlib.Path(folders[0]).glob("[a-z]*.py")) if folders else []:
+        if plain_name(file.stem) == plain_name(name):
+            entry = _read(f"{GROUPS[group]}.{file.stem}", None)
+            return entry if plain_name(entry.name) == plain_name(name) else None
+    return None
+
+
+def _parted(value: str) -> tuple[str, str]:
+    module, _, name = value.partition(":")
+    return module, name
 
 
 _NAMES = {

@@ -62,8 +62,9 @@ def class_tf_idf(counts: Any, of: Ints, clusters: int) -> Floats:
     tf * log(1 + A / f): how often a word is in the cluster, the mean number of words of a cluster, and how often it is in all of them
     (Grootendorst 2022, BERTopic, arXiv 2203.05794, section 3.3).
 
-    >>> class_tf_idf(np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.array([0, 1, 1]), 2).round(3).tolist()
-    [[1.386, 0.0], [0.0, 1.386]]
+    >>> class_tf_idf(np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), np.array([0, 1, 1]), 2).round(3)
+    array([[1.386, 0.   ],
+           [0.   , 1.386]], dtype=float32)
     """
     rows = np.flatnonzero(of >= 0)
     member = scipy.sparse.csr_matrix((np.ones(len(rows), np.float32), (of[rows], rows)), shape=(clusters, len(of)))

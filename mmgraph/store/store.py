@@ -16,6 +16,7 @@ from mmgraph.store.shards import Shard
 from mmgraph.types import Bools, Floats, Ints
 
 PRESENT, ABSENT, MISSING = 1, 0, -1
+_TRIES = 200  # of reading while others write: a try takes about a millisecond
 
 
 class Store:
@@ -62,7 +63,7 @@ class Store:
 
     def read(self, card: EncoderCard, keys: Sequence[str]) -> tuple[Floats, Bools]:
         """float32 [len(keys), card.width] and which are there; rows of those that are not are zero."""
-        for _ in range(8):  # another process may merge shards between listing and opening
+        for _ in range(_TRIES):  # another process may merge shards between listing and opening
             try:
                 return self._gather(card, keys)
             except FileNotFoundError:
@@ -117,7 +118,7 @@ class Store:
         """The shards that are there now; only the indexes of new ones are read."""
         key = card.key()
         folder, before = self.folder / key, self._shards.get(key, {})
-        for _ in range(8):  # as in read
+        for _ in range(_TRIES):  # as in read
             try:
                 now = {name: before.get(name) or shards.open_shard(folder, name) for name in shards.names(folder)}
                 break

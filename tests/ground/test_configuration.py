@@ -94,7 +94,6 @@ WRONG = {
     ("--run.seed", "[1"): r"--run.seed is not a YAML value; given: \[1",
     ("--model.width", "0"): "model.width: expected int >= 1; given: 0",
     ("--model.dropout", "2"): "model.dropout: expected float <= 1.0; given: 2; give float >= 0 and <= 1",
-    ("--split.labels.group", "parents"): "split.labels.group: .*given: parents; give one of parent, none",
     ("--outputs.formats", "[json]"): r"outputs.formats\[0\]: .*given: json; give one of parquet, csv",
     ("--graph.edges", "follows"): "graph.edges: expected array, got str; given: follows; give a list",
     ("--model.batches.fanouts", "[1, a]"): r"model.batches.fanouts\[1\]: expected int, got str; given: a",
@@ -178,7 +177,7 @@ def test_describe_names_every_setting_with_type_and_default():
     for key, kind, default in (
         ("model.width", "int >= 1", "128"),
         ("run.dir", "path", "runs/run"),
-        ("split.labels.group", "one of parent, none", "parent"),
+        ("split.links.cold", "one of target, source, both, parent", "target"),
         ("catalogue", "a class", "required"),
         ("trainer", "a map of keys to values", "{}"),
     ):

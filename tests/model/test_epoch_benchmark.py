@@ -92,8 +92,10 @@ def test_a_step_of_ours_begins_at_chance(mode):
 def test_the_page_names_what_was_not_run():
     one = {"s": 2.0, "peak_mb": 900.0, "loss": 4.0, "ratio": 0.5, "ratios": [0.4, 0.5, 0.6]}
     text = epoch.page(
-        {("sage", "full"): {"mmgraph": one, "dgl": one, "pyg": None}}, Namespace(quick=True, repeats=3), "2026-01-01"
+        {("sage", "full"): {"mmgraph": one, "dgl": one, "pyg": None}},
+        Namespace(quick=True, repeats=3, modes="full", device="cpu"),
+        "2026-01-01",
     )
     assert "| sage | full | dgl | 2.00 | 0.50 (0.40 to 0.60) | 900 |" in text
     assert "| sage | full | pyg | not run: not installed" in text
-    assert "python benchmarks/epoch.py --quick --repeats 3" in text
+    assert "python benchmarks/epoch.py --quick --repeats 3 --modes full" in text
