@@ -48,7 +48,6 @@ def asked(*words):
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},  # as with a person
         )
         out, err = process.stdout.read(), process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
