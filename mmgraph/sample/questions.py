@@ -86,13 +86,14 @@ class AskedLinks:
         )
 
     def _known_targets(self, item: Ints, _: Ints, others: Ints) -> Bools:
-        return self.known.contains(item[:, None], others) | self._itself(item, others)
+        return self._or_itself(self.known.contains(item[:, None], others), item, others)
 
     def _known_sources(self, item: Ints, _: Ints, others: Ints) -> Bools:
-        return self.known.contains(others, item[:, None]) | self._itself(item, others)
+        return self._or_itself(self.known.contains(others, item[:, None]), item, others)
 
-    def _itself(self, item: Ints, others: Ints) -> Bools:
-        return (item[:, None] == others) & (self.relation.source == self.relation.target)
+    def _or_itself(self, known: Bools, item: Ints, others: Ints) -> Bools:
+        """Within one kind the asked item is no negative of its own; between two nothing is compared."""
+        return known | (item[:, None] == others) if self.relation.source == self.relation.target else known
 
 
 def log_q(sampler: NegativeSampler, asked: Questions, others: Ints, num_items: int) -> LogQ | None:

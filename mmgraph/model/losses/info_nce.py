@@ -31,5 +31,7 @@ class InfoNCE(LinkLoss):
         self, positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"], log_q: LogQ | None
     ) -> Float[Tensor, ""]:
         """See LinkLoss."""
-        positive, negative = corrected(positive / self.temperature, negative / self.temperature, log_q, self.log_q)
+        if self.temperature != 1.0:  # a table of scores is not copied for nothing
+            positive, negative = positive / self.temperature, negative / self.temperature
+        positive, negative = corrected(positive, negative, log_q, self.log_q)
         return (log_total(positive, negative, use) - positive).mean()
