@@ -47,7 +47,8 @@ def in_order(asked: AskedLinks) -> Ints | None:
 
 def joined(*gone: dict[Relation, Ints]) -> dict[Relation, Ints]:
     """All edge ids of each relation, each once."""
-    return {
-        relation: np.unique(np.concatenate([one[relation] for one in gone if relation in one]))
-        for relation in dict.fromkeys(relation for one in gone for relation in one)
-    }
+    ids: dict[Relation, list[Ints]] = {}
+    for one in gone:
+        for relation, some in one.items():
+            ids.setdefault(relation, []).append(some)
+    return {relation: some[0] if len(some) == 1 else np.unique(np.concatenate(some)) for relation, some in ids.items()}
