@@ -27,6 +27,7 @@ from mmgraph.graph.build import build as build_graph
 from mmgraph.graph.contract import Edges, Features, Graph, Labels
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, Component, LabelSplitSettings, ModelSettings, SplitSettings
 from mmgraph.split.make import make
 from mmgraph.tasks.heads import LinkHead
@@ -73,7 +74,7 @@ def trained(graph, relations, fields, batches, seed, steps):
     torch.manual_seed(seed)
     module = build(split.visible, [h for t in tasks for h in t.heads(split, model)], model, seed)
     links, labels = [a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)]
-    data = GraphData(split.visible, links, labels, model, 0.3, seed)
+    data = GraphData(split.visible, Asked(links, labels), model, 0.3, seed)
     epochs = max(1, steps // len(data.batches))
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -86,6 +86,7 @@ def measured(tables, work, overrides, seed, baselines):
     from mmgraph.graph.contract import Features
     from mmgraph.model.data import GraphData
     from mmgraph.model.train import build, train
+    from mmgraph.sample.asked import Asked
     from mmgraph.split.leaks import check
     from mmgraph.split.make import make
 
@@ -100,7 +101,7 @@ def measured(tables, work, overrides, seed, baselines):
     start = time.perf_counter()
     torch.manual_seed(seed)
     module = build(split.visible, task.heads(split, settings.model), settings.model, seed)
-    data = GraphData(split.visible, [], task.asked_labels(split), settings.model, 0.3, seed)
+    data = GraphData(split.visible, Asked(labels=task.asked_labels(split)), settings.model, 0.3, seed)
     with tempfile.TemporaryDirectory() as folder:
         trained = train(module, data, settings.trainer, Path(folder), settings.model)
     seconds = time.perf_counter() - start

@@ -99,6 +99,7 @@ def ours(model, mode, size):
     from mmgraph.graph.contract import Edges, Features, Graph
     from mmgraph.model.data import GraphData
     from mmgraph.model.train import build
+    from mmgraph.sample.asked import Asked
     from mmgraph.settings import BatchSettings, Component, ModelSettings
     from mmgraph.split.contract import LinkSplit, Split
     from mmgraph.tasks.kinds.links import Links
@@ -121,7 +122,7 @@ def ours(model, mode, size):
     )  # fmt: skip
     torch.manual_seed(0)
     module = build(graph, task.heads(split, settings), settings, 0)
-    return module, GraphData(graph, task.asked_links(split), (), settings, size.predicted, 0)
+    return module, GraphData(graph, Asked(task.asked_links(split)), settings, size.predicted, 0)
 
 
 def timed_ours(model, mode, size):

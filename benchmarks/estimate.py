@@ -61,6 +61,7 @@ def prepared(case):
     from mmgraph import registry
     from mmgraph.model.data import GraphData
     from mmgraph.model.train import build
+    from mmgraph.sample.asked import Asked
     from mmgraph.settings import BatchSettings, Component, ModelSettings
 
     *shape, layer, mode, size = case
@@ -73,7 +74,7 @@ def prepared(case):
     torch.manual_seed(0)
     module = build(split.visible, task.heads(split, model), model, seed=0)
     supervise = 0.1 if mode == "full" else 0.3
-    return module, GraphData(split.visible, task.asked_links(split), [], model, supervise, 0), model
+    return module, GraphData(split.visible, Asked(task.asked_links(split)), model, supervise, 0), model
 
 
 def highest():

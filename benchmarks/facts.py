@@ -16,6 +16,7 @@ from mmgraph.graph.build import build as build_graph
 from mmgraph.model.callbacks import Curves
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.split.make import make
 
 CONFIG = Path(__file__).parent.parent / "configs" / "knowledge.yaml"
@@ -47,7 +48,7 @@ def made(one):
     heads = [head for task in one.tasks for head in task.heads(split, settings.model)]
     module = build(split.visible, heads, settings.model, settings.run.seed)
     asked = [asked for task in one.tasks for asked in task.asked_triples(split)]
-    return module, GraphData(split.visible, [], [], settings.model, 0.3, settings.run.seed, asked)
+    return module, GraphData(split.visible, Asked(triples=asked), settings.model, 0.3, settings.run.seed)
 
 
 def trained(one, device="cpu"):

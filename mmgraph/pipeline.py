@@ -31,6 +31,7 @@ from mmgraph.outputs.records import record_adaptation, record_graph, record_quar
 from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
 from mmgraph.runs import RunFolder, open_run, write_json
+from mmgraph.sample.asked import Asked
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
@@ -132,9 +133,11 @@ def built(settings: Settings, split: Split, tasks: Sequence[Task], tops: Mapping
     torch.manual_seed(settings.run.seed)
     heads = [head for task in tasks for head in task.heads(split, settings.model)]
     module = build_module(split.visible, heads, settings.model, settings.run.seed, tops)
-    links = [asked for task in tasks for asked in task.asked_links(split)]
-    labels = [asked for task in tasks for asked in task.asked_labels(split)]
-    triples = [asked for task in tasks for asked in task.asked_triples(split)]
+    asked = Asked(
+        [one for task in tasks for one in task.asked_links(split)],
+        [one for task in tasks for one in task.asked_labels(split)],
+        [one for task in tasks for one in task.asked_triples(split)],
+    )
     whole_only, supervise = any(head.always for head in heads), settings.split.links.supervise
-    data = GraphData(split.visible, links, labels, settings.model, supervise, settings.run.seed, triples, whole_only)
+    data = GraphData(split.visible, asked, settings.model, supervise, settings.run.seed, whole_only)
     return module, data

@@ -1,6 +1,5 @@
 """Lightning's data side: which batches, full graph or sampled, and the whole graph for validation."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -19,9 +18,7 @@ from mmgraph.sample.chains import chained
 from mmgraph.sample.clock import Clock
 from mmgraph.sample.full import FullGraphBatches, all_shown, whole_batch
 from mmgraph.sample.neighbours import NeighbourBatches
-from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.sample.steps import WholeGraphSteps
-from mmgraph.sample.triples import AskedTriples
 from mmgraph.settings import ModelSettings
 
 
@@ -45,16 +42,15 @@ class GraphData(lightning.LightningDataModule):
     def __init__(
         self,
         graph: Graph,
-        links: Sequence[AskedLinks],
-        labels: Sequence[AskedLabels],
+        asked: Asked,
         settings: ModelSettings,
         supervise: float,
         seed: int,
-        triples: Sequence[AskedTriples] = (),
         whole_only: bool = False,
     ) -> None:
         super().__init__()
-        self.graph, self.asked = graph, Asked(links, labels, triples)
+        self.graph, self.asked = graph, asked
+        links, _, triples = asked
         self.supervise, self.seed = supervise, seed
         self._settings = settings
         self.passing = any(one.passing for one in links) or any(one.passing for one in triples)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -20,7 +19,7 @@ from mmgraph.sample.negatives import NegativeSampler
 from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
 from mmgraph.tasks.contract import RelationHead
-from mmgraph.tasks.label_loss import Balance, LabelLoss
+from mmgraph.tasks.label_loss import LabelLoss
 from mmgraph.tasks.method import LabelMethod
 from mmgraph.tasks.ranking import LinkRanking
 from mmgraph.tasks.whole import Whole
@@ -136,9 +135,8 @@ def macro_f1(called: Tensor, true: Tensor, classes: int) -> float:
 class LabelHead(Head):
     """A softmax over classes, trained with cross-entropy on the labels shown, and what the ``methods`` add.
 
-    balance, tau: see ``LabelLoss``. choose_by: which figure on validation chooses the epoch; ``auto``: macro-F1 where classes are
-    balanced, else accuracy. whole: reads what is labelled out from its parts; without methods. told: its training labels are
-    inputs as well.
+    figure: which one on validation chooses the epoch. whole: reads what is labelled out from its parts; without methods. told: its
+    training labels are inputs as well.
     """
 
     def __init__(
@@ -146,11 +144,10 @@ class LabelHead(Head):
         split: LabelSplit,
         width: int,
         weight: float,
-        label_smoothing: float,
-        balance: Balance = "none",
-        tau: float = 1.0,
+        compare: LabelLoss,
+        *,
         methods: Sequence[LabelMethod] = (),
-        choose_by: str = "auto",
+        figure: str = "accuracy",
         whole: Whole | None = None,
         told: bool = False,
     ) -> None:
@@ -158,11 +155,9 @@ class LabelHead(Head):
         labels = split.labels
         self.told = len(labels.classes) if told else 0
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
-        figure = choose_by if choose_by != "auto" else "accuracy" if balance == "none" else "macro_f1"
         self.kinds = (labels.kind if whole is None else whole.members.kind,)
         self.figure = figure if len(split.valid) else None
-        counts = np.bincount(labels.values[split.train], minlength=len(labels.classes))
-        self.compare = LabelLoss(counts, balance, tau, label_smoothing)
+        self.compare = compare
         self.methods: list[LabelMethod] = nn.ModuleList(methods)  # type: ignore[assignment]
         self.draws = max((one.draws for one in methods), default=1)
         self.whole = whole

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from mmgraph.errors import SettingsError
+from mmgraph.split.contract import LabelSplit
 from mmgraph.types import Ints
 
 Balance = Literal["none", "weights", "logit_adjustment"]
@@ -37,6 +38,12 @@ class LabelLoss(nn.Module):
         self.register_buffer("factor", torch.from_numpy(factor), persistent=False)
         self.register_buffer("shift", torch.from_numpy(shift), persistent=False)
 
+    @classmethod
+    def of(cls, split: LabelSplit, balance: Balance = "none", tau: float = 1.0, label_smoothing: float = 0.0) -> "LabelLoss":
+        """Of a field's train labels."""
+        counts = np.bincount(split.labels.values[split.train], minlength=len(split.labels.classes))
+        return cls(counts, balance, tau, label_smoothing)
+
     def forward(self, logits: Float[Tensor, "items classes"], classes: Int[Tensor, "items"]) -> Float[Tensor, ""]:
         """Mean over the items, each by the weight of its class."""
         return F.cross_entropy(logits + self.shift, classes, self.factor, label_smoothing=self.label_smoothing)
@@ -64,10 +71,20 @@ class SeveralLoss(nn.Module):
         self.register_buffer("factor", torch.from_numpy(factor.astype(np.float32)), persistent=False)
         self.register_buffer("shift", torch.from_numpy(shift.astype(np.float32)), persistent=False)
 
+    @classmethod
+    def of(cls, split: LabelSplit, balance: Balance = "none", tau: float = 1.0, label_smoothing: float = 0.0) -> "SeveralLoss":
+        """Of a field's train labels."""
+        return cls(split.labels.has(split.train).sum(0), len(split.train), balance, tau, label_smoothing)
+
     def forward(self, logits: Float[Tensor, "items classes"], has: Bool[Tensor, "items classes"]) -> Float[Tensor, ""]:
         """Mean over items and classes."""
         wanted = has.to(logits.dtype) * (1.0 - self.label_smoothing) + self.label_smoothing / 2.0
         return F.binary_cross_entropy_with_logits(logits + self.shift, wanted, pos_weight=self.factor)
+
+
+def figure_of(choose_by: str, balance: Balance) -> str:
+    """Which figure on validation chooses the epoch; ``auto``: macro-F1 where classes are balanced, else accuracy."""
+    return choose_by if choose_by != "auto" else "accuracy" if balance == "none" else "macro_f1"
 
 
 def balanced(counts: Ints, balance: Balance, tau: float) -> tuple[np.ndarray, np.ndarray]:

@@ -8,23 +8,18 @@ from torch import Tensor, nn
 from mmgraph.model.contract import Embeddings, Head
 from mmgraph.sample.batch import Batch
 from mmgraph.split.contract import LabelSplit
-from mmgraph.tasks.label_loss import Balance, SeveralLoss
+from mmgraph.tasks.label_loss import SeveralLoss
 
 
 class SeveralHead(Head):
-    """Every class by itself, yes or no; label ranking average precision on validation chooses the epoch. balance, tau: see
-    ``SeveralLoss``.
-    """
+    """Every class by itself, yes or no; label ranking average precision on validation chooses the epoch."""
 
-    def __init__(
-        self, split: LabelSplit, width: int, weight: float, label_smoothing: float, balance: Balance = "none", tau: float = 1.0
-    ) -> None:
+    def __init__(self, split: LabelSplit, width: int, weight: float, compare: SeveralLoss) -> None:
         super().__init__()
         labels = split.labels
         self.name, self.weight, self.kind = labels.target, weight, labels.kind
         self.kinds, self.figure = (labels.kind,), "lrap" if len(split.valid) else None
-        counts = labels.has(split.train).sum(0)
-        self.compare = SeveralLoss(counts, len(split.train), balance, tau, label_smoothing)
+        self.compare = compare
         self.classify = nn.Linear(width, len(labels.classes))
         self._valid = torch.from_numpy(split.valid), torch.from_numpy(labels.has(split.valid))
 

@@ -20,6 +20,7 @@ from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
 from mmgraph.sample.adjacency import Adjacency
+from mmgraph.sample.asked import Asked as ToDraw
 from mmgraph.settings import Component, ModelSettings
 from mmgraph.testing import awkward_clips, check_encoder
 
@@ -138,8 +139,8 @@ def test_layer_scorer_loss_negatives_and_tasks_train_together(mine, tmp_path):
     ]
     lightning.seed_everything(1, verbose=False)
     module = build(split.visible, [head for task in tasks for head in task.heads(split, model)], model, seed=1)
-    to_draw = [a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)]
-    data = GraphData(split.visible, *to_draw, model, 0.3, seed=1)
+    to_draw = ToDraw([a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)])
+    data = GraphData(split.visible, to_draw, model, 0.3, seed=1)
     trained = train(module, data, {"max_epochs": 15, "accelerator": "cpu"}, tmp_path, model)
     curve = {name: [v for _, n, v in trained.curves if n == name] for _, name, _ in trained.curves}
     assert max(curve["valid/segment.category/accuracy"]) > 0.6

@@ -23,6 +23,7 @@ from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.inputs import GraphInput
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import ModalityInput
 from mmgraph.sample.full import whole_inputs
 from mmgraph.settings import AdaptationSettings, AdaptSettings, BatchSettings, Component, ModelSettings
@@ -74,7 +75,7 @@ def run(folder, split, minilm, model, epochs=12, trainer=None):
     torch.manual_seed(3)
     tops = {"text": minilm.tunable(model.adaptation.text.blocks, TOKENS).top}
     module = build(split.visible, task.heads(split, model), model, 3, tops)
-    data = GraphData(split.visible, [], task.asked_labels(split), model, 0.3, seed=3)
+    data = GraphData(split.visible, Asked(labels=task.asked_labels(split)), model, 0.3, seed=3)
     arguments = {"max_epochs": epochs, "accelerator": "cpu", **(trainer or {})}
     return train(module, data, arguments, folder / "checkpoints", model), module
 

@@ -18,6 +18,7 @@ from mmgraph.model.data import GraphData
 from mmgraph.model.estimate import Need, ceiling, estimate, expected, step_bytes
 from mmgraph.model.live import LiveBytes
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.expected import of_neighbours, tensors
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 from mmgraph.split.contract import LinkSplit, Split
@@ -54,7 +55,7 @@ def prepared(split, mode="full", size=128, fanouts=(4, 3), candidates=100, **set
     torch.manual_seed(3)
     module = build(split.visible, [h for t in tasks for h in t.heads(split, model)], model, seed=3)
     links, labels = [a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)]
-    return module, GraphData(split.visible, links, labels, model, 0.3, seed=3), model
+    return module, GraphData(split.visible, Asked(links, labels), model, 0.3, seed=3), model
 
 
 def gradients_of(module):
@@ -109,7 +110,7 @@ def test_facts_are_counted_too(layer, reciprocal):
     batches = BatchSettings(size=64)
     model, task = ModelSettings(width=16, layer=layer, depth=1, batches=batches), Facts(kind="n", reciprocal=reciprocal)
     module = build(split.visible, task.heads(split, model), model, seed=1)
-    data = GraphData(split.visible, [], [], model, 0.3, 1, task.asked_triples(split))
+    data = GraphData(split.visible, Asked(triples=task.asked_triples(split)), model, 0.3, 1)
     need = estimate(module, data, "steps", model)
     assert need.passing["a training step"] == pytest.approx(counted_step(module, data), rel=0.1)
     assert choose(module, data, model) == "steps"

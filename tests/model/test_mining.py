@@ -18,6 +18,7 @@ from mmgraph.model.data import GraphData
 from mmgraph.model.mining import Index, Mining
 from mmgraph.model.negatives.hard import Hard
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.negatives import Questions
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import BatchSettings, Component, ModelSettings
@@ -118,7 +119,7 @@ def parts(task, split, scorer, model, **arguments):
     made = registry.create("task", Component(class_path=task, init_args=given))
     torch.manual_seed(3)
     module = build(split.visible, made.heads(split, model), model, seed=3)
-    data = GraphData(split.visible, made.asked_links(split), [], model, 0.3, 3, made.asked_triples(split))
+    data = GraphData(split.visible, Asked(made.asked_links(split), (), made.asked_triples(split)), model, 0.3, 3)
     return module, data
 
 

@@ -11,6 +11,7 @@ from mmgraph.evaluate.prepared import of_links
 from mmgraph.evaluate.ranking import ranks
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import Batch
 from mmgraph.sample.full import asking, gone, whole_batch
 from mmgraph.settings import BatchSettings, Component, ModelSettings
@@ -24,7 +25,7 @@ def prepared(mode, seed=3, **settings):
     model = ModelSettings(**{"width": 16, "learning_rate": 1e-2, "patience": 1000, **settings}, batches=mode)
     torch.manual_seed(seed)
     module = build(SPLIT.visible, TASK.heads(SPLIT, model), model, seed)
-    return module, GraphData(SPLIT.visible, TASK.asked_links(SPLIT), [], model, 0.3, seed), model
+    return module, GraphData(SPLIT.visible, Asked(TASK.asked_links(SPLIT)), model, 0.3, seed), model
 
 
 @pytest.mark.parametrize("layer", ["sage", "gat", "hgt", "comp_gcn"])

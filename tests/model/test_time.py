@@ -14,6 +14,7 @@ from mmgraph.model.data import GraphData
 from mmgraph.model.negatives.uniform import Uniform
 from mmgraph.model.network import Network
 from mmgraph.model.time import GapEncoding, Time2Vec, features
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.full import FullGraphBatches, adjacencies, whole_batch
 from mmgraph.sample.neighbours import NeighbourBatches
 from mmgraph.sample.questions import AskedLinks
@@ -215,7 +216,7 @@ def test_the_settings_reach_the_batches(mode):
     settings = ModelSettings(time="both", batches=BatchSettings(mode=mode, fanouts=(2, 2), size=8, temporal=True))
     edges = GRAPH.edges[WATCHED]
     watched = AskedLinks("w", WATCHED, edges.source, edges.target, 8, 12, Uniform(num=5), edges.time)
-    data = GraphData(GRAPH, [watched], [], settings, 0.3, seed=1)
+    data = GraphData(GRAPH, Asked([watched]), settings, 0.3, seed=1)
     assert set(data.whole.places) == {FOLLOWS}
     batch = list(data.train_dataloader())[-1]
     assert set(batch.places) == {FOLLOWS}

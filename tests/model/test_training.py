@@ -12,6 +12,7 @@ from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 
 GRAPH, SPLIT = made()
@@ -26,8 +27,8 @@ def run(folder, epochs=40, trainer=None, split=SPLIT, scorer="dot", **settings):
     ]
     torch.manual_seed(3)
     module = build(split.visible, [h for t in tasks for h in t.heads(split, model)], model, seed=3)
-    asked = [a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)]
-    data = GraphData(split.visible, *asked, model, 0.3, seed=3)
+    asked = Asked([a for t in tasks for a in t.asked_links(split)], [a for t in tasks for a in t.asked_labels(split)])
+    data = GraphData(split.visible, asked, model, 0.3, seed=3)
     arguments = {"max_epochs": epochs, "accelerator": "cpu", **(trainer or {})}
     return train(module, data, arguments, folder / "checkpoints", model)
 

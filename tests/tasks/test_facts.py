@@ -9,6 +9,7 @@ from mmgraph import registry
 from mmgraph.errors import SettingsError, SplitError
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 from mmgraph.tasks.kinds.facts import Facts
@@ -96,7 +97,7 @@ def test_facts_are_learnt(layer, tmp_path):
     model = ModelSettings(width=32, layer=layer, depth=1, learning_rate=0.01, batches=BatchSettings(size=16), dropout=0.0)
     task = Facts(kind="n")
     module = build(split.visible, task.heads(split, model), model, seed=1)
-    data = GraphData(split.visible, [], [], model, 0.3, 1, task.asked_triples(split))
+    data = GraphData(split.visible, Asked(triples=task.asked_triples(split)), model, 0.3, 1)
     trained = train(module, data, {"max_epochs": 25, "accelerator": "cpu"}, tmp_path, model)
     curve = {name: [v for _, n, v in trained.curves if n == name] for _, name, _ in trained.curves}
     losses = curve["train/n/*/n"]
@@ -109,7 +110,7 @@ def test_other_modes_are_refused():
     with pytest.raises(
         SettingsError, match="the task Facts needs the whole graph; given: model.batches.mode: neighbours; set it"
     ):
-        GraphData(SPLIT.visible, [], [], model, 0.3, 1, Facts(kind="n").asked_triples(SPLIT))
+        GraphData(SPLIT.visible, Asked(triples=Facts(kind="n").asked_triples(SPLIT)), model, 0.3, 1)
 
 
 def test_settings_reach_the_parts():

@@ -14,6 +14,7 @@ from mmgraph.settings import ModelSettings
 from mmgraph.tasks.heads import Compare, LabelHead, LinkHead
 from mmgraph.tasks.kinds.categories import Categories
 from mmgraph.tasks.kinds.links import Links
+from mmgraph.tasks.label_loss import LabelLoss
 
 GRAPH, SPLIT = made()
 
@@ -49,7 +50,7 @@ def test_validation_mrr(rounded):
 
 def test_label_head():
     shown = SPLIT.labels["segment.category"]
-    head = LabelHead(shown, 4, 1.0, 0.0)
+    head = LabelHead(shown, 4, 1.0, LabelLoss.of(shown))
     rows = torch.randn(100, 4)
     probabilities = head.probabilities({"segment": rows})
     assert probabilities.shape == (100, 3)

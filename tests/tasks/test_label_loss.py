@@ -14,7 +14,7 @@ from mmgraph.sample.batch import Batch, Inputs, LabelBatch
 from mmgraph.settings import ModelSettings
 from mmgraph.tasks.heads import LabelHead
 from mmgraph.tasks.kinds.categories import Categories
-from mmgraph.tasks.label_loss import LabelLoss, SeveralLoss
+from mmgraph.tasks.label_loss import LabelLoss, SeveralLoss, figure_of
 from mmgraph.tasks.several import SeveralHead, lrap
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.5, 0.5, 0.0], [0.0, 1.0, 3.0]])
@@ -91,7 +91,7 @@ def test_the_rare_class_is_called_more_often_and_checkpoints_stay_as_they_are(ba
 def test_macro_f1_is_watched_where_classes_are_balanced():
     _, split = made()
     shown = split.labels["segment.category"]
-    head = LabelHead(shown, 4, 1.0, 0.0, "weights")
+    head = LabelHead(shown, 4, 1.0, LabelLoss.of(shown, "weights"), figure=figure_of("auto", "weights"))
     rows = torch.randn(100, 4)
     called = head.probabilities({"segment": rows}).argmax(1).numpy()[shown.valid]
     true, each = shown.labels.values[shown.valid], []

@@ -12,6 +12,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.model.contract import named
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import LabelBatch
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 from mmgraph.tasks.kinds.categories import Categories
@@ -87,8 +88,8 @@ def trained(folder, methods, hidden=0.0, **settings):
     tasks = [registry.create("task", one) for one in (links, categories)]
     torch.manual_seed(3)
     module = build(SPLIT.visible, [h for t in tasks for h in t.heads(SPLIT, model)], model, seed=3)
-    asked = [a for t in tasks for a in t.asked_links(SPLIT)], [a for t in tasks for a in t.asked_labels(SPLIT)]
-    data = GraphData(SPLIT.visible, *asked, model, 0.3, seed=3)
+    asked = Asked([a for t in tasks for a in t.asked_links(SPLIT)], [a for t in tasks for a in t.asked_labels(SPLIT)])
+    data = GraphData(SPLIT.visible, asked, model, 0.3, seed=3)
     return train(module, data, {"max_epochs": 25, "accelerator": "cpu"}, folder / "checkpoints", model)
 
 
@@ -153,7 +154,7 @@ def test_a_method_trains_beside_links(tmp_path, methods):
 def batches_of(mode):
     model = ModelSettings(width=8, batches=BatchSettings(mode=mode, fanouts=(3, 3), size=16))
     task = Categories(field="category", labels_as_inputs=0.4)
-    return model, GraphData(SPLIT.visible, [], task.asked_labels(SPLIT), model, 0.3, seed=3), task
+    return model, GraphData(SPLIT.visible, Asked(labels=task.asked_labels(SPLIT)), model, 0.3, seed=3), task
 
 
 @pytest.mark.parametrize("mode", ["full", "steps", "neighbours"])

@@ -12,6 +12,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Edges, Graph
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, restored, train
+from mmgraph.sample.asked import Asked
 from mmgraph.sample.steps import WholeGraphSteps
 from mmgraph.sample.triples import Triples
 from mmgraph.settings import BatchSettings, ModelSettings
@@ -167,7 +168,7 @@ def family_graph(count, seed):
 def learnt(split, task, model, folder, epochs):
     torch.manual_seed(1)
     module = build(split.visible, task.heads(split, model), model, seed=1)
-    data = GraphData(split.visible, task.asked_links(split), [], model, 0.3, 1, task.asked_triples(split))
+    data = GraphData(split.visible, Asked(task.asked_links(split), (), task.asked_triples(split)), model, 0.3, 1)
     trained = train(module, data, {"max_epochs": epochs, "accelerator": "cpu"}, folder, model)
     return module, data, trained
 
@@ -245,7 +246,7 @@ def test_batches_beside_layers_and_other_modes():
     for one in (task, Paths(relation=str(NEXT))):
         model = ModelSettings(batches=BatchSettings(mode="neighbours"))
         with pytest.raises(SettingsError, match=wrong):
-            GraphData(SPLIT.visible, one.asked_links(SPLIT), [], model, 0.3, 1, one.asked_triples(SPLIT))
+            GraphData(SPLIT.visible, Asked(one.asked_links(SPLIT), (), one.asked_triples(SPLIT)), model, 0.3, 1)
 
 
 def test_what_leaves_the_messages_is_a_pair_or_a_link():

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from mmgraph.errors import SettingsError
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
+from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.kinds.bootstrap import Bootstrap
@@ -24,7 +25,7 @@ TASKS = [Masked(rate=0.4), Bootstrap(mask=0.2, drop=0.2, decay=0.9)]
 def untrained(task, model=MODEL, seed=3):
     torch.manual_seed(seed)
     heads = task.heads(SPLIT, model)
-    return build(GRAPH, heads, model, seed), GraphData(GRAPH, [], [], model, 0.3, seed, whole_only=heads[0].always)
+    return build(GRAPH, heads, model, seed), GraphData(GRAPH, Asked(), model, 0.3, seed, whole_only=heads[0].always)
 
 
 def fitted(task, folder, epochs, model=MODEL):
@@ -159,4 +160,4 @@ def test_bad_settings_are_one_line():
         Bootstrap(drop=1.5)
     model = ModelSettings(batches=BatchSettings(mode="neighbours"))
     with pytest.raises(SettingsError, match="need the whole graph; given: model.batches.mode: neighbours"):
-        GraphData(GRAPH, [], [], model, 0.3, 1, whole_only=True)
+        GraphData(GRAPH, Asked(), model, 0.3, 1, whole_only=True)

@@ -15,6 +15,7 @@ from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import LabelSplit, Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.label_loss import LabelLoss, SeveralLoss, figure_of
 from mmgraph.tasks.several import SeveralHead
 
 
@@ -75,17 +76,16 @@ class Categories(Task):
                 wrong = "methods, choose_by and labels_as_inputs are for fields of one value an item"
                 given = f"{split.labels.target}, which has several"
                 raise SettingsError(wrong, given=given, todo="leave them out")
-            return SeveralHead(split, settings.width, self.weight, self.label_smoothing, self.balance, self.tau)
+            of_several = SeveralLoss.of(split, self.balance, self.tau, self.label_smoothing)
+            return SeveralHead(split, settings.width, self.weight, of_several)
         methods = [registry.create("label method", one, split) for one in self.methods]
         return LabelHead(
             split,
             settings.width,
             self.weight,
-            self.label_smoothing,
-            self.balance,
-            self.tau,
-            methods,
-            self.choose_by,
+            LabelLoss.of(split, self.balance, self.tau, self.label_smoothing),
+            methods=methods,
+            figure=figure_of(self.choose_by, self.balance),
             told=self.labels_as_inputs > 0,
         )
 

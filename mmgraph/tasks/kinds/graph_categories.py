@@ -13,6 +13,7 @@ from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import LabelSplit, Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.label_loss import LabelLoss, figure_of
 from mmgraph.tasks.whole import Whole
 from mmgraph.types import Relation
 
@@ -59,12 +60,10 @@ class GraphCategories(Task):
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
         whole = Whole(registry.create("readout", self.readout, settings.width), self._members(split.visible))
-        return [
-            LabelHead(
-                self._split(split), settings.width, self.weight, self.label_smoothing, self.balance, self.tau, (), self.choose_by,
-                whole,
-            )
-        ]  # fmt: skip
+        own = self._split(split)
+        compare = LabelLoss.of(own, self.balance, self.tau, self.label_smoothing)
+        figure = figure_of(self.choose_by, self.balance)
+        return [LabelHead(own, settings.width, self.weight, compare, figure=figure, whole=whole)]
 
     def asked_labels(self, split: Split) -> list[AskedLabels]:
         """See Task. Raises SplitError where no whole with a train label has parts."""
