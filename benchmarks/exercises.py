@@ -20,15 +20,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from mmgraph import registry
 from mmgraph.configuration import load
 from mmgraph.evaluate.answers import answer
-from mmgraph.evaluate.baselines.classes import table
-from mmgraph.evaluate.baselines.linked import features_for_labels
-from mmgraph.evaluate.contract import OURS, LinkMethod, LinkQuestion
-from mmgraph.evaluate.evaluate import evaluate_links
+from mmgraph.evaluate.contract import OURS
 from mmgraph.graph.contract import Features
 from mmgraph.ingest import features, read
 from mmgraph.model.train import train
@@ -38,7 +34,6 @@ from mmgraph.outputs.scoreboard import NETWORK
 from mmgraph.outputs.write import write_answers
 from mmgraph.pipeline import assemble, built, divide
 from mmgraph.runs import open_run
-from mmgraph.types import Relation
 
 HERE = Path(__file__).resolve().parent
 RELATIONS = ("exercise/works/muscle", "exercise/uses/equipment", "exercise/described_by/text", "image/follows/image")
@@ -138,36 +133,6 @@ class Shared:
         return opened, split, trained
 
 
-class LinkedLogistic(LinkMethod):
-    """The answer's probability by a logistic regression on what the source's visible neighbours look and read like.
-
-    No baseline of ours for links reads vectors where one end has none; this one says how much of the network's lead is text alone.
-    """
-
-    name = "logistic on linked vectors"
-
-    def __init__(self, question, strength):
-        columns = table(list(features_for_labels(question.graph, question.relation.source).values()))
-        visible = question.visible
-        model = LogisticRegression(C=strength, max_iter=300).fit(columns[visible.source], visible.target)
-        self.rows = np.full((len(columns), question.count("target")), -50.0, np.float32)
-        self.rows[:, model.classes_] = model.predict_log_proba(columns)
-
-    def scores(self, queries, direction):
-        return self.rows[queries] if direction == "target" else np.ascontiguousarray(self.rows[:, queries].T)
-
-
-def linked_logistic(split, settings):
-    """Relation -> its test rows, for the relations with few targets; validation chooses the strength."""
-    found = {}
-    for relation in map(Relation.parse, RELATIONS[:2]):
-        question = LinkQuestion(split.visible, split.links[relation], settings.run.seed)
-        every = [evaluate_links(question, [LinkedLogistic(question, c)], settings.evaluate)[0] for c in (0.01, 0.1, 1.0, 10.0)]
-        rows = max(every, key=lambda rows: next(row.value for row in rows if row.split == "valid" and row.metric == "mrr"))
-        found[str(relation)] = {row.metric: asdict(row) for row in rows if row.split == "test" and row.metric in METRICS}
-    return found
-
-
 def changed(features, change, seed):
     """The features without some modalities, or with noise of the same width and the same gaps in their place."""
     kept = {key: one for key, one in features.items() if key[1] not in change.without}
@@ -215,8 +180,6 @@ def measured(shared, told):
         one = {"test": figures(run), "valid": validated(trained), "evidence": read_run(run).evidence}
         if first is None:
             first = run
-            for relation, rows in linked_logistic(split, load(run.settings)).items():
-                one["test"][relation][LinkedLogistic.name] = rows
             told["links"] = {str(r): [len(s.train), len(s.valid), len(s.test)] for r, s in split.links.items()}
         else:
             one["difference"] = differences(first, run)
