@@ -25,6 +25,7 @@ commands:
   order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
   gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
   cluster RUN [--kind K] [--method M]           which items of a kind belong together: clusters with names, and a page with a map
+  names RUN NAMES.yaml                          which of some named categories each item is of, without labels (docs/formats.md)
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -376,6 +377,25 @@ def _cluster(words: list[str]) -> int:
     return 0
 
 
+def _names(words: list[str]) -> int:
+    usage = "mmgraph names RUN NAMES.yaml"
+    paths, _ = _taken(words, {}, (), usage)
+    if len(paths) != 2:
+        raise SettingsError("names needs a run folder and a file of names", given=" ".join(paths) or "none", todo=usage)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from rich.console import Console
+
+    from mmgraph.naming import name_run, read_naming, write_named
+    from mmgraph.outputs.table import metrics_table
+
+    named = name_run(Path(paths[0]), read_naming(Path(paths[1])))
+    for table in metrics_table(named.rows):
+        Console().print(table)
+    for file in write_named(named):
+        print(file)
+    return 0
+
+
 def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
     if not 1 <= len(words) <= 2:
         given = " ".join(words) or "none"
@@ -531,6 +551,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "order": _order,
     "gaps": _gaps,
     "cluster": _cluster,
+    "names": _names,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -122,3 +122,43 @@ def test_texts_are_those_of_the_table_and_of_files(tmp_path):
     ids = {"text": ["note", "walk.txt", "broken.txt"], "user": ["ann"]}
     texts = texts_of(catalogue, MediaSettings(), SimpleNamespace(ids=ids))
     assert texts == {"text": ["A note", "A walk by the sea", None], "user": [None]}
+
+
+def named(capsys, tmp_path, run, text):
+    (tmp_path / "names.yaml").write_text(text)
+    capsys.readouterr()
+    status = main(["names", str(run), str(tmp_path / "names.yaml")])
+    return (status, *capsys.readouterr())
+
+
+def test_names_alone_find_their_items_and_are_measured(run, capsys, tmp_path):
+    text = "field: topic\nkind: text\nnames: {x: sea, y: [wood, a wood], z: town}\n"
+    status, out, err = named(capsys, tmp_path, run, text)
+    assert status == 0, err
+    table = pd.read_csv(run / "predictions" / "names.csv")
+    assert table["id"].tolist() == [f"t{i}" for i in range(36)]
+    truth = ["xyz"[i % 3] for i in range(36)]
+    assert (table["value_alone"] == truth).mean() > 0.9
+    assert table["probability"].between(1 / 3 - 1e-6, 1).all()
+    assert "n = 18" in out  # labels that no training saw
+    assert "commonest class" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("names: {x: sea, y: '  '}", "the encoder hashed_ngrams cannot read a category name; given: y: '  '"),
+        ("names: {x: sea, y: sea}", "two category names are one to the encoder hashed_ngrams; given: x, y"),
+        ("names: {x: sea}", "classes to tell apart are needed; given: 1 names"),
+        ("nams: {x: sea}", "names.yaml names no categories; given: Object contains unknown field `nams`"),
+        (
+            "{modality: image, kind: text, names: {x: sea, y: wood}}",
+            "no item has this modality; given: image; there are: text",
+        ),
+    ],
+)
+def test_names_that_cannot_be_used_are_one_line(run, capsys, tmp_path, text, said):
+    status, _, err = named(capsys, tmp_path, run, text + "\nkind: text" if not text.startswith("{") else text)
+    assert status == 2
+    assert said in err
+    assert err.count("\n") == 1
