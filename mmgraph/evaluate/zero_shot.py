@@ -17,6 +17,8 @@ from mmgraph.media.clip import Words
 from mmgraph.types import Floats
 
 ALPHA, STEPS, NEIGHBOURS = 0.8, 50, 15
+_SAME = 1 - 1e-6  # cosine of two vectors that are one
+_STRANGE = ("\U00013000", "\U00013153")  # Egyptian hieroglyphs, which the vocabularies of words leave out
 
 
 def named_vectors(encoder: Encoder, names: Mapping[str, Sequence[str]]) -> Floats:
@@ -30,7 +32,7 @@ def named_vectors(encoder: Encoder, names: Mapping[str, Sequence[str]]) -> Float
     rows = []
     for name, prompts in names.items():
         vectors = encoder.encode([Words(prompt) for prompt in prompts])
-        unread = [prompt for prompt, row in zip(prompts, vectors, strict=True) if not prompt.strip() or not row.any()]
+        unread = _unread(encoder, prompts, vectors)
         if unread or not prompts:
             given = f"{name}: {unread[0]!r}" if unread else f"{name}: no prompt"
             todo = "give it a prompt in words that the encoder knows"
@@ -38,12 +40,21 @@ def named_vectors(encoder: Encoder, names: Mapping[str, Sequence[str]]) -> Float
         rows.append(unit_rows(vectors).mean(axis=0))
     found = unit_rows(np.stack(rows))
     like = np.triu(found @ found.T, 1)
-    if like.max() > 1 - 1e-6:
+    if like.max() > _SAME:
         one, two = np.unravel_index(int(like.argmax()), like.shape)
         known = list(names)
         wrong = f"two category names are one to the encoder {encoder.card.name}"
         raise SettingsError(wrong, given=f"{known[one]}, {known[two]}", todo="give one of them another prompt")
     return found
+
+
+def _unread(encoder: Encoder, prompts: Sequence[str], vectors: Floats) -> list[str]:
+    """Prompts that are nothing to the encoder, or no more than as many words of a script that it does not know."""
+    strange = [[Words(" ".join([sign] * len(prompt.split()))) for prompt in prompts] for sign in _STRANGE]
+    told = [unit_rows(encoder.encode(clips)) for clips in ([Words("")] * len(prompts), *strange)]
+    blank, one, other = (np.einsum("nw,nw->n", unit_rows(vectors), rows) > _SAME for rows in told)
+    nothing = blank | (one & other) | ~vectors.any(axis=1)  # an encoder of bytes tells the two signs apart, and reads both
+    return [prompt for prompt, unread in zip(prompts, nothing, strict=True) if unread or not prompt.strip()]
 
 
 def zero_shot(items: Features, classes: Floats, temperature: float) -> Floats:

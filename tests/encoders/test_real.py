@@ -10,7 +10,8 @@ from PIL import Image
 
 from mmgraph import registry
 from mmgraph.encode.choose import choose
-from mmgraph.errors import EncoderError
+from mmgraph.errors import EncoderError, SettingsError
+from mmgraph.evaluate.zero_shot import named_vectors
 from mmgraph.media.clip import Frames, Sound, Source, Words
 from mmgraph.settings import Component, MediaSettings
 from mmgraph.store.fill import FillReport, Job, fill
@@ -56,6 +57,12 @@ def test_minilm_says_what_its_authors_say(minilm):
     assert (minilm.card.width, minilm.card.licence) == (384, "Apache-2.0")
     assert minilm.card.revision == "sha256:53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     check_encoder(minilm, awkward_clips("text"))
+
+
+def test_a_sign_that_minilm_has_no_word_for_names_no_category(minilm):
+    with pytest.raises(SettingsError, match="the encoder minilm_wheel cannot read a category name; given: snow: '☃'"):
+        named_vectors(minilm, {"sea": ["the sea"], "snow": ["☃"]})
+    assert named_vectors(minilm, {"sea": ["the sea"], "house": ["дом"]}).shape == (2, 384)
 
 
 def test_another_file_than_the_wheels_is_refused(minilm, tmp_path, monkeypatch):

@@ -147,7 +147,10 @@ def test_names_alone_find_their_items_and_are_measured(run, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("names: {x: sea, y: '  '}", "the encoder hashed_ngrams cannot read a category name; given: y: '  '"),
+        (
+            "names: {x: sea, y: '  '}",
+            "the encoder hashed_ngrams cannot read a category name; given: y: ' '",
+        ),  # a line has single blanks
         ("names: {x: sea, y: sea}", "two category names are one to the encoder hashed_ngrams; given: x, y"),
         ("names: {x: sea}", "classes to tell apart are needed; given: 1 names"),
         ("nams: {x: sea}", "names.yaml names no categories; given: Object contains unknown field `nams`"),

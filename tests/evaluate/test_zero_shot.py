@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from evaluate.made import ids
 
+from mmgraph.encode.contract import Encoder, EncoderCard
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.zero_shot import named_vectors, reached, refined, zero_shot
@@ -78,6 +79,34 @@ def test_names_are_told_apart_and_links_mend_what_they_get_wrong(encoder):
 def test_what_cannot_be_told_apart_is_one_line(encoder, names, said):
     with pytest.raises(SettingsError, match=said):
         named_vectors(encoder, names)
+
+
+class Vocabulary(Encoder):
+    """Mean of one vector a word; all words that it does not know share one."""
+
+    modality = "text"
+    card = EncoderCard("vocabulary", "text", "none", "1", 4, "words", "", "")
+    known = ("sea", "wood")
+
+    def available(self):
+        return None
+
+    def load(self, device="cpu"):
+        pass
+
+    def _encode(self, clips):
+        rows = np.eye(4, dtype=np.float32)
+        found = [[self.known.index(w) if w in self.known else 2 for w in clip.text.split()] for clip in clips]
+        return np.stack([rows[[3, *words]].mean(axis=0) for words in found])
+
+
+@pytest.mark.parametrize("name", ["☃", "☃ ☃", "\U00013000"])
+def test_a_word_unknown_to_the_encoder_is_no_name(name, encoder):
+    said = f"the encoder vocabulary cannot read a category name; given: cold: {name!r}"
+    with pytest.raises(SettingsError, match=said):
+        named_vectors(Vocabulary(), {"sea": ["sea"], "cold": ["sea", name]})
+    assert named_vectors(Vocabulary(), {"sea": ["sea"], "cold": [f"wood {name}"]}).shape == (2, 4)
+    assert named_vectors(encoder, {"sea": ["sea"], "cold": [name]}).shape[0] == 2  # reads any sign
 
 
 def test_names_of_another_space_are_one_line():
