@@ -26,6 +26,7 @@ commands:
   gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
   cluster RUN [--kind K] [--method M]           which items of a kind belong together: clusters with names, and a page with a map
   names RUN NAMES.yaml                          which of some named categories each item is of, without labels (docs/formats.md)
+  label RUN [--field F] [--to FILE]             the class of every unlabelled item, and the nearest three that have one
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -396,6 +397,18 @@ def _names(words: list[str]) -> int:
     return 0
 
 
+def _label(words: list[str]) -> int:
+    usage = "mmgraph label RUN [--field F] [--to FILE]"
+    runs, given = _taken(words, {"--field": 1, "--to": 1}, (), usage)
+    path, to = _one_run(runs, "label"), given.get("--to", [None])[0]
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.labelling import label_run
+
+    said, files = label_run(path, given.get("--field", [None])[0], Path(to) if to else None)
+    print(*(one.text for one in said), *files, sep="\n")
+    return 0
+
+
 def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
     if not 1 <= len(words) <= 2:
         given = " ".join(words) or "none"
@@ -552,6 +565,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "gaps": _gaps,
     "cluster": _cluster,
     "names": _names,
+    "label": _label,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -159,16 +159,17 @@ def link_answer(path: Path, relation: str | None) -> LinkAnswer:
     chosen = _chosen(trusted, relation)
     opened = reopen(path)
     settings, seed = opened.settings.evaluate, opened.settings.run.seed
-    return answer_again(opened.trained, opened.split, settings, seed, _reports(opened.run), trusted[chosen], chosen)
+    return answer_again(opened.trained, opened.split, settings, seed, reports_of(opened.run), trusted[chosen], chosen)
 
 
 def everyone(opened: Reopened, relation: Relation, trusted: Trust) -> Everyone:
     """Every method of a relation, on what the split of ``opened`` shows."""
     settings, seed = opened.settings.evaluate, opened.settings.run.seed
-    return everyone_again(opened.trained, opened.split, settings, seed, _reports(opened.run), trusted, relation)
+    return everyone_again(opened.trained, opened.split, settings, seed, reports_of(opened.run), trusted, relation)
 
 
-def _reports(run: RunFolder) -> list[EvidenceReport]:
+def reports_of(run: RunFolder) -> list[EvidenceReport]:
+    """What validation chose for every question of a finished run; raises RunError where the file is broken."""
     try:
         return [report_of(one) for one in read_json(run.evidence)]
     except (KeyError, TypeError) as error:

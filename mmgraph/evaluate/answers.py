@@ -16,6 +16,7 @@ from mmgraph.evaluate.evaluate import (
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
+from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.open_classes import open_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
@@ -131,11 +132,16 @@ def _among(metric: str, settings: EvaluateSettings) -> str:
     return "sampled" if metric in SAMPLED else settings.candidates
 
 
+def of_labels(head: LabelHead | SeveralHead, rows: Embeddings, question: LabelQuestion) -> Floats:
+    """Probabilities [items, classes] of the gnn, its classes weighed as validation likes it best."""
+    return best_on_validation(question, [head.probabilities(rows).numpy()], default=0)
+
+
 def _labels(
     head: LabelHead | SeveralHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers
 ) -> None:
     question = LabelQuestion(split.visible, split.labels[head.name], seed)
-    predictions = {"gnn": best_on_validation(question, [head.probabilities(rows).numpy()], default=0)}
+    predictions = {GNN: of_labels(head, rows, question)}
     predictions |= fit_label_baselines(question, baseline_names(settings.baselines, "label"))
     ours, evidence = combine_labels(question, predictions, seed)
     every = {OURS: ours, **predictions}

@@ -172,11 +172,22 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     pieces = tuple(
         Piece(p.name, p.value, {"log": float(w)}, left) for p, w, left in zip(pieces, pool.weights, without, strict=True)
     )
-    chosen = pool.of(stack) if better else fit_pool(stack[[best]][:, valid], truth).of(stack[[best]])
     name = COMBINATION if better else names[best]
+    chosen = pool.of(stack) if better else handed_out(question, predictions, name)
     report = EvidenceReport(target, metric, name, len(valid), pieces, float(crossed.mean()), difference, error)
     _LOG.info(report.text)
     return chosen, report
+
+
+def handed_out(question: LabelQuestion, predictions: Mapping[str, Floats], chosen: str) -> Floats:
+    """Probabilities [items, classes] of the method of this name, or of the COMBINATION of all, its temperature or weights fitted on
+    validation where there is enough of it.
+    """
+    stack = np.stack(list(predictions.values()) if chosen == COMBINATION else [predictions[chosen]])
+    valid = question.split.valid
+    if len(valid) < FEWEST:
+        return np.asarray(stack[0], np.float32)
+    return fit_pool(stack[:, valid], question.split.labels.truth(valid)).of(stack)
 
 
 def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, EvidenceReport]:

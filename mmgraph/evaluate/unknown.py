@@ -1,5 +1,6 @@
 """How far the class of an item can be trusted, and where it is better called unknown."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,3 +68,8 @@ def as_record(question: LabelQuestion, one: LabelTrust) -> dict[str, Any]:
     """As calibration.json holds it, beside the relations; ``field`` names it."""
     shape = "log-linear pool" if len(question.split.valid) >= FEWEST else "none"
     return {"field": question.split.labels.target, "calibration": {"shape": shape}, **asdict(one), "validated": []}
+
+
+def trust_of(record: Mapping[str, Any]) -> LabelTrust:
+    """One entry of calibration.json that has a ``field``; how reliable it was on test is left there."""
+    return LabelTrust(record["precision"], record["threshold"], None)

@@ -188,10 +188,10 @@ class LabelHead(Head):
         if not len(items):
             return {}
         if self.methods:
-            every = self.classify(self._vectors(embeddings))
+            every = self.classify(self.vectors(embeddings))
             for method in self.methods:
                 method.validated(every, items, classes)
-        logits = self.classify(self._vectors(embeddings, items)).float().cpu()
+        logits = self.classify(self.vectors(embeddings, items)).float().cpu()
         called, loss = logits.argmax(1), float(F.cross_entropy(logits, classes))
         found = {
             "accuracy": float((called == classes).float().mean()),
@@ -205,9 +205,10 @@ class LabelHead(Head):
     @torch.no_grad()
     def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:
         """Of every item of the kind."""
-        return torch.softmax(self.classify(self._vectors(embeddings)).float(), 1).cpu()
+        return torch.softmax(self.classify(self.vectors(embeddings)).float(), 1).cpu()
 
-    def _vectors(self, embeddings: Embeddings, items: Tensor | None = None) -> Tensor:
+    def vectors(self, embeddings: Embeddings, items: Tensor | None = None) -> Tensor:
+        """What classes are read from: [items, wide] of every item of the kind, or of those at ``items``."""
         if self.whole is not None:
             return self.whole.of(embeddings, items)
         return embeddings[self.kind] if items is None else embeddings[self.kind][items]

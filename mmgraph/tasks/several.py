@@ -42,7 +42,11 @@ class SeveralHead(Head):
     @torch.no_grad()
     def probabilities(self, embeddings: Embeddings) -> Float[Tensor, "items classes"]:
         """Of every item of the kind: of each class by itself, so that rows sum to anything."""
-        return torch.sigmoid(self.classify(embeddings[self.kind]).float()).cpu()
+        return torch.sigmoid(self.classify(self.vectors(embeddings)).float()).cpu()
+
+    def vectors(self, embeddings: Embeddings) -> Tensor:
+        """What classes are read from: [items, width] of every item of the kind."""
+        return embeddings[self.kind]
 
 
 def lrap(scores: Float[Tensor, "items classes"], has: Bool[Tensor, "items classes"]) -> float:
