@@ -19,7 +19,9 @@ from mmgraph.graph.collect import Collected
 from mmgraph.graph.contract import Graph
 from mmgraph.graph.duplicates import with_duplicates
 from mmgraph.graph.heterograph import save as save_graph
-from mmgraph.ingest import features, read
+from mmgraph.graph.standardise import within_parents
+from mmgraph.ingest import features as encoded
+from mmgraph.ingest import read
 from mmgraph.knock_outs import Refit, knock_outs
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
@@ -65,7 +67,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)
-        collected = features(settings, catalogue, content)
+        collected = encoded(settings, catalogue, content)
         unread = catalogue.unread + tuple(collected.unread)
         record_quarantine(run, unread)
         record_versions(run, catalogue, settings.run.seed)
@@ -93,7 +95,9 @@ def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, con
     """One heterograph, in which copies are known as such."""
     nearest = ("similar_where_few",) if settings.graph.similar == "auto" else ()
     builders = [registry.create("edge builder", edge) for edge in (*settings.graph.edges, *nearest)]
-    graph = build_graph(catalogue, collected.features, builders, content)
+    by_parent = settings.graph.standardise == "parent"
+    features = within_parents(catalogue, collected.features) if by_parent else collected.features
+    graph = build_graph(catalogue, features, builders, content)
     return with_duplicates(graph, collected.fingerprints, settings.graph.near_duplicates)
 
 

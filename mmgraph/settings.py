@@ -117,11 +117,15 @@ class GraphSettings(Section, frozen=True):
 
     near_duplicates: copies that were compressed, resized, cropped or trimmed. similar: ``auto`` links the nearest by each modality of kinds
     with labels that have few links otherwise (the edge builder ``similar_where_few``).
+
+    standardise: vectors among the items of one ``parent``, so that what all of these share (a speaker, a room, a camera) is left out, for
+    the network, the baselines and edges between similar items alike; it takes no labels, and eight items of a parent at least.
     """
 
     edges: tuple[ComponentLike, ...] = ("follows", "contains", "attached")
     similar: Literal["none", "auto"] = "none"
     near_duplicates: NearDuplicateSettings = NearDuplicateSettings()
+    standardise: Literal["none", "parent"] = "none"
 
 
 class LinkSplitSettings(Section, frozen=True):

@@ -1,0 +1,280 @@
+"""Categories from few labels: what is handed out, and the gnn alone, beside every baseline on the same split, over several splits.
+
+python benchmarks/categories.py digits|exercises|sample [--seeds 6] [--only NAME] [--knock-outs] [--data ../shared/data]
+    [--weights ../shared/weights] [--out benchmarks/results] [--work FOLDER] [--section.key=VALUE ...]
+
+digits: 5 labels a digit of three speakers; another speaker chooses; the two test speakers are never in training, nor chosen by. Six
+splits ask each speaker twice. Vectors are standardised within a speaker, without labels, for every method alike (graph.standardise).
+exercises: category, level, force and mechanic together, 10 labels a class. sample: the sample corpus, 3 labels a class. Nothing is
+chosen on the test items: a run takes epoch, settings of baselines and what it hands out from validation.
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+from mmgraph import pipeline
+from mmgraph.configuration import load
+from mmgraph.outputs.knock_outs import METHODS, knocked, read_knock_outs
+from mmgraph.outputs.seeds import over
+
+HERE = Path(__file__).resolve().parents[1]
+SHOWN = ("accuracy", "macro_f1", "ece")
+WEIGHT_FREE = ("--encoders.image=[image_statistics]", "--encoders.audio=[sound_statistics]", "--encoders.text=[hashed_ngrams]")
+
+
+def speakers_of(rotation, speakers):
+    """(three that are labelled, one that chooses, two that are asked).
+
+    >>> speakers_of(1, "abcdef")
+    (['b', 'c', 'd'], ['e'], ['f', 'a'])
+    """
+    turned = [speakers[(rotation + i) % len(speakers)] for i in range(len(speakers))]
+    return turned[:3], turned[3:4], turned[4:]
+
+
+def digit_tables(data, folder, rotation, k=5):
+    """Tables of the recordings with their digits: k of the labelled speakers for each digit, all of the others."""
+    paths = sorted(data.joinpath("digits").glob("*.wav"))
+    speakers = sorted({path.stem.split("_")[1] for path in paths})
+    shown, chooses, asked = speakers_of(rotation, speakers)
+    rng = np.random.default_rng(rotation)
+    labels = []
+    for digit in "0123456789":
+        mine = [path for path in paths if path.stem.startswith(digit)]
+        of = {one: [path for path in mine if path.stem.split("_")[1] == one] for one in speakers}
+        known = [path for one in shown for path in of[one]]
+        turns = [of[one][i] for i in rng.permutation(len(of[shown[0]])) for one in shown if i < len(of[one])]
+        assert len(known) >= k, "too few recordings"
+        for part, some in (
+            ("train", turns[:k]),
+            ("valid", [p for one in chooses for p in of[one]]),
+            ("test", [p for one in asked for p in of[one]]),
+        ):
+            labels += [(path.name, "digit", digit, part) for path in some]
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [(path.name, "recording", str(path), path.stem.split("_")[1]) for path in paths]
+    rows += [(one, "speaker", "", "") for one in speakers]
+    write(folder / "items.csv", ("id", "kind", "path", "parent"), rows)
+    write(folder / "labels.csv", ("id", "field", "value", "split"), labels)
+    return folder
+
+
+def write(path, header, rows):
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+CONFIG = {
+    "digits": """
+catalogue: {class_path: Tables, init_args: {root: ROOT}}
+graph: {edges: [{class_path: Similar, init_args: {k: 10}}], standardise: parent}
+split: {labels: {method: given}}
+tasks: [{class_path: Categories, init_args: {field: digit}}]
+""",
+    "exercises": """
+catalogue: {class_path: Tables, init_args: {root: ROOT}}
+graph: {edges: []}
+split: {labels: {method: per_class, k: 10, group: none}}
+tasks:
+  - {class_path: Categories, init_args: {field: category}}
+  - {class_path: Categories, init_args: {field: level}}
+  - {class_path: Categories, init_args: {field: force}}
+  - {class_path: Categories, init_args: {field: mechanic}}
+""",
+    "sample": """
+catalogue: {class_path: Folder, init_args: {root: ROOT}}
+media: {segments: {method: shots, min_s: 2.0, max_s: 10.0}}
+split: {labels: {method: per_class, k: 3, group: parent}}
+tasks: [{class_path: Categories, init_args: {field: category, kind: segment}}]
+model: {dropout: 0.5, learning_rate: 0.002, patience: 50}
+""",
+}
+
+
+def encoders(task, weights):
+    """Name -> arguments that choose the encoders of a task."""
+    if task == "digits":
+        yamnet = json.dumps(
+            [{"class_path": "log_mel_model", "init_args": {"model": str(weights / "yamnet"), "front_end": "yamnet"}}]
+        )
+        return {"YAMNet": (*WEIGHT_FREE, f"--encoders.audio={yamnet}"), "sound statistics": WEIGHT_FREE}
+    text = "--encoders.text=[minilm_wheel, hashed_ngrams]"
+    return {"weight-free images and sound, MiniLM texts where installed": (*WEIGHT_FREE[:2], text)}
+
+
+def root_of(task, given, seed):
+    """The data of a task; of digits the tables of this split, of the sample corpus the folder, made where it is not there."""
+    if task == "digits":
+        return digit_tables(given.data.resolve(), given.work / f"digits-{seed}", seed)
+    if task == "exercises":
+        return given.data / "exercises"
+    folder = given.work / "sample"
+    if not folder.exists():
+        from mmgraph.corpus import make
+
+        make(folder, 7)
+    return folder
+
+
+def fitted(task, name, arguments, seed, given, more=()):
+    """Rows of the test split, the verdicts, seconds, and the run folder of one fit."""
+    config = given.work / f"{task}.yaml"
+    config.write_text(CONFIG[task].replace("ROOT", str(root_of(task, given, seed))))
+    run = given.work / "runs" / f"{task}-{name.split()[0].lower()}-{seed}"
+    arguments = [
+        *arguments, f"--run.dir={run}", f"--run.seed={seed}", f"--encoders.store={given.work / 'store'}", "--outputs.report=false",
+        "--trainer.accelerator=cpu", *more, *given.settings,
+    ]  # fmt: skip
+    start = time.perf_counter()
+    answers = pipeline.fit(load(config, arguments), restart=True).answers
+    return answers, time.perf_counter() - start, run
+
+
+def measured(task, name, arguments, given):
+    """Every split of a task with one choice of encoders: [{target, method, metric: value}]."""
+    found, evidence, seconds = [], [], []
+    for seed in range(given.seeds):
+        answers, took, _ = fitted(task, name, arguments, seed, given)
+        seconds.append(took)
+        rows = [row for row in answers.rows if row.split == "test" and not row.group and row.metric in SHOWN]
+        found += [
+            {"seed": seed, "target": r.target, "method": r.method, "metric": r.metric, "value": r.value, "n": r.n}
+            for r in rows
+        ]
+        evidence += [{"seed": seed, "target": one.target, "chosen": one.chosen} for one in answers.evidence]
+        mine = {(r.target, r.method): round(r.value, 3) for r in rows if r.metric == "accuracy"}
+        print(name, seed, f"{took:.0f} s", mine, flush=True)
+    return {"rows": found, "chosen": evidence, "seconds": seconds}
+
+
+def table(found, level=0.95):
+    """Markdown: for every target a table of methods, means over splits with Student's t interval, and the difference to mmgraph and gnn."""
+    rows, lines = found["rows"], []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        mine = [row for row in rows if row["target"] == target]
+        cells = {
+            (method, metric): {r["seed"]: r["value"] for r in mine if (r["method"], r["metric"]) == (method, metric)}
+            for method, metric in dict.fromkeys((row["method"], row["metric"]) for row in mine)
+        }
+        methods = sorted(
+            dict.fromkeys(row["method"] for row in mine),
+            key=lambda method: (method != "mmgraph", method != "gnn", -np.mean(list(cells[method, "accuracy"].values()))),
+        )
+        lines += [
+            f"### {target}",
+            "",
+            "| method | accuracy | macro-F1 | calibration error | accuracy: gnn minus it | mmgraph minus it |",
+        ]
+        lines += ["|---|---|---|---|---|---|"]
+        for method in methods:
+            shown = [told(cells.get((method, metric), {}), level) for metric in SHOWN]
+            against = [lead(cells, ours, method, level) for ours in ("gnn", "mmgraph")]
+            lines.append(f"| {method} | {' | '.join([*shown, *against])} |")
+        lines.append("")
+    return lines
+
+
+def told(values, level):
+    if not values:
+        return "–"
+    mean, _, low, high = over(list(values.values()), level)
+    return f"{mean:.3f}" if low is None else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def lead(cells, ours, method, level):
+    one, two = cells.get((ours, "accuracy"), {}), cells.get((method, "accuracy"), {})
+    both = sorted(one.keys() & two.keys())
+    if ours == method or not both:
+        return "–"
+    mean, _, low, high = over([one[seed] - two[seed] for seed in both], level)
+    return f"{mean:+.3f}" if low is None else f"{mean:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def knock_out_lines(run):
+    """Markdown of one run's knock-out table."""
+    lines = [
+        "## What adds what",
+        "",
+        "One split (seed 0), one fit each; in brackets what the part had added, paired on the same test items.",
+        "",
+    ]
+    for one in knocked(read_knock_outs(run / "knock_outs.json")):
+        lines += [f"### {one.target}, {one.metric} (n = {one.n})", "", f"| fit | {' | '.join(METHODS)} |", "|---|---|---|"]
+        lines.append(f"| with everything | {' | '.join('–' if v is None else f'{v:.3f}' for v in one.whole)} |")
+        for line in one.lines:
+            cells = [
+                "–" if e is None else f"{e.without:.3f} ({e.difference:+.3f}: {e.low:+.3f} to {e.high:+.3f})"
+                for e in line.effects
+            ]
+            lines.append(f"| {line.told} | {' | '.join(cells)} |")
+        lines.append("")
+    return lines
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=list(CONFIG))
+    parser.add_argument("--data", type=Path, default=HERE.parent / "shared" / "data")
+    parser.add_argument("--weights", type=Path, default=HERE.parent / "shared" / "weights")
+    parser.add_argument("--out", type=Path, default=HERE / "benchmarks" / "results")
+    parser.add_argument("--work", type=Path, default=Path("runs") / "categories")
+    parser.add_argument("--seeds", type=int, default=6)
+    parser.add_argument("--only", default="", help="of the choices of encoders, those whose name begins so")
+    parser.add_argument("--knock-outs", action="store_true", help="only the table of knock-outs, of one split")
+    given, given.settings = parser.parse_known_args()
+    given.work.mkdir(parents=True, exist_ok=True)
+    kept = given.work / f"{given.task}.json"
+    result = json.loads(kept.read_text()) if kept.exists() else {}
+    for name, arguments in encoders(given.task, given.weights).items():
+        if given.knock_outs:
+            _, _, run = fitted(given.task, name, arguments, 0, given, ("--evaluate.knock_outs=true",))
+            result["knock_outs"] = knock_out_lines(run)
+        elif name.startswith(given.only):
+            result[name] = measured(given.task, name, arguments, given)
+    kept.write_text(json.dumps(result))
+    given.out.mkdir(parents=True, exist_ok=True)
+    path = given.out / f"categories_{given.task}.md"
+    path.write_text("\n".join(page(given.task, result)), encoding="utf-8")
+    print(path)
+
+
+def page(task, result):
+    """The results as Markdown."""
+    doc = __doc__.split("\n\n")[-1].replace("\n", " ")
+    lines = [
+        f"# Categories from few labels: {task}",
+        "",
+        f"`python benchmarks/categories.py {task}`, {datetime.date.today()}, python {platform.python_version()}. {doc.strip()}",
+    ]
+    lines += [
+        "",
+        "Means over splits with 95 % intervals (Student's t over splits, paired for differences; splits share items, so these are rough).",
+        "",
+    ]
+    for name, found in result.items():
+        if name == "knock_outs":
+            continue
+        chosen = {}
+        for one in found["chosen"]:
+            chosen.setdefault(one["target"], []).append(one["chosen"])
+        lines += [
+            f"## {name}",
+            "",
+            f"{len(found['seconds'])} splits, {np.mean(found['seconds']):.0f} s a fit with evaluation.",
+        ]
+        lines += [f"Validation chose for {target}: {', '.join(dict.fromkeys(some))}." for target, some in chosen.items()] + [
+            ""
+        ]
+        lines += table(found)
+    return [*lines, *result.get("knock_outs", [])]
+
+
+if __name__ == "__main__":
+    main()
