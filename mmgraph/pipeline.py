@@ -14,6 +14,7 @@ from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.answers import Answers, answer
 from mmgraph.evaluate.effects import Measurement
+from mmgraph.graph.activations import tuned
 from mmgraph.graph.build import build as build_graph
 from mmgraph.graph.collect import Collected
 from mmgraph.graph.contract import Graph
@@ -64,6 +65,10 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
             todo="ask for Links or Categories, or Masked or Bootstrap, which need no labels",
         )
     check_installed(settings.model.adaptation)
+    if settings.graph.standardise != "none" and (trained := tuned(settings.model.adaptation)):
+        todo = "set it to none, or the adaptation to frozen or adapter"
+        wrong = "graph.standardise takes stored vectors, not those of an encoder that is trained"
+        raise SettingsError(wrong, given=f"model.adaptation: {', '.join(trained)}", todo=todo)
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)

@@ -119,7 +119,8 @@ class GraphSettings(Section, frozen=True):
     with labels that have few links otherwise (the edge builder ``similar_where_few``).
 
     standardise: vectors among the items of one ``parent``, so that what all of these share (a speaker, a room, a camera) is left out, for
-    the network, the baselines and edges between similar items alike; it takes no labels, and eight items of a parent at least.
+    the network, the baselines and edges between similar items alike. It reads the vectors of all items, held out or not, and no label. It
+    takes away the answer where all items of a parent are of one class. Fewer than eight of a parent are standardised among all of the kind.
     """
 
     edges: tuple[ComponentLike, ...] = ("follows", "contains", "attached")

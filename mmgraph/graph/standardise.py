@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from mmgraph.catalogue.contract import Catalogue
+from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Features
 from mmgraph.types import Floats, Ints
 
@@ -20,11 +21,14 @@ def within_parents(catalogue: Catalogue, features: FeaturesByKind) -> dict[tuple
     """Every modality of a kind that has parents, standardised among the items of one parent: the speakers of recordings, the rooms of
     photos. Without labels, as Li et al. 2016 (Revisiting batch normalization for practical domain adaptation, arXiv 1603.04779) do for
     the layers of a network, and cepstral mean and variance normalisation does for speech (Viikki and Laurila 1998). Kinds without parents
-    stay as they are.
+    stay as they are. Raises SettingsError where no kind that has vectors has parents.
     """
     items = catalogue.items
     of_kind = {kind: items.loc[items["kind"] == kind, "parent"] for kind in {kind for kind, _ in features}}
     group = {kind: _groups(parents) for kind, parents in of_kind.items() if parents.notna().any()}
+    if not group:
+        todo = "fill items.parent, or set it to none"
+        raise SettingsError("graph.standardise: parent finds no item that has a parent and vectors", todo=todo)
     return {
         key: replace(one, vectors=standardised(np.asarray(one.vectors), one.present, group[key[0]]))
         if key[0] in group

@@ -1,12 +1,17 @@
 """Vectors standardised among the items of one parent, against a loop over groups."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmgraph import pipeline
 from mmgraph.catalogue.contract import ITEM_COLUMNS, Catalogue, items_frame, labels_frame, links_frame
+from mmgraph.errors import SettingsError
+from mmgraph.graph.collect import Collected
 from mmgraph.graph.contract import Features
 from mmgraph.graph.standardise import standardised, within_parents
+from mmgraph.settings import Settings, convert
 
 
 @settings(max_examples=25, deadline=None)
@@ -49,3 +54,32 @@ def test_what_a_speaker_has_in_common_is_gone_and_kinds_without_parents_stay():
     made = found["recording", "audio"].vectors
     np.testing.assert_allclose(made[:10], made[10:], atol=1e-4)
     assert found["speaker", "text"] is names
+
+
+def settings_of(**more):
+    return convert(
+        {"catalogue": "Tables", "tasks": ["masked"], "graph": {"edges": [], "standardise": "parent"}, **more}, Settings
+    )
+
+
+def test_the_graph_of_a_run_has_them_where_it_is_asked_and_only_there():
+    made = catalogue(["a"] * 10 + ["b"] * 10)
+    vectors = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
+    given_ = {("recording", "audio"): Features(vectors, np.ones(20, bool))}
+    asked, default = settings_of(), settings_of(graph={"edges": []})
+    one, other = (pipeline.assemble(s, made, Collected(features=given_), {}) for s in (asked, default))
+    wanted = within_parents(made, given_)["recording", "audio"].vectors
+    np.testing.assert_array_equal(one.features["recording", "audio"].vectors, wanted)
+    np.testing.assert_array_equal(other.features["recording", "audio"].vectors, vectors)
+
+
+def test_without_a_parent_or_with_an_encoder_that_is_trained_it_is_one_line():
+    given_ = {("recording", "audio"): Features(np.ones((2, 1), np.float32), np.ones(2, bool))}
+    with pytest.raises(SettingsError, match=r"graph.standardise: parent finds no item that has a parent and vectors; fill"):
+        within_parents(catalogue([None, None]), given_)
+    trained = settings_of(model={"adaptation": {"text": {"method": "last_blocks"}}})
+    said = (
+        r"graph.standardise takes stored vectors, not those of an encoder that is trained; given: model.adaptation: text; set"
+    )
+    with pytest.raises(SettingsError, match=said):
+        pipeline.fit(trained)
