@@ -65,10 +65,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
             todo="ask for Links or Categories, or Masked or Bootstrap, which need no labels",
         )
     check_installed(settings.model.adaptation)
-    if settings.graph.standardise != "none" and (trained := tuned(settings.model.adaptation)):
-        todo = "set it to none, or the adaptation to frozen or adapter"
-        wrong = "graph.standardise takes stored vectors, not those of an encoder that is trained"
-        raise SettingsError(wrong, given=f"model.adaptation: {', '.join(trained)}", todo=todo)
+    _check_standardised(settings)
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)
@@ -104,6 +101,15 @@ def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, con
     features = within_parents(catalogue, collected.features) if by_parent else collected.features
     graph = build_graph(catalogue, features, builders, content)
     return with_duplicates(graph, collected.fingerprints, settings.graph.near_duplicates)
+
+
+def _check_standardised(settings: Settings) -> None:
+    """Before anything is encoded."""
+    tuning = ", ".join(tuned(settings.model.adaptation))
+    if settings.graph.standardise != "none" and tuning:
+        wrong = "graph.standardise takes stored vectors, not those of an encoder that is trained"
+        todo = "set it to none, or the adaptation to frozen or adapter"
+        raise SettingsError(wrong, given=f"model.adaptation: {tuning}", todo=todo)
 
 
 def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
