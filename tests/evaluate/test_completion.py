@@ -86,20 +86,36 @@ def slow_item_knn(x, k, shrinkage):
 
 
 @pytest.mark.parametrize("same", [False, True])
-@pytest.mark.parametrize(("k", "shrinkage"), [(3, 0.0), (3, 10.0), (100, 1.0)])
+@pytest.mark.parametrize(("k", "shrinkage"), [(3, 0.0), (3, 10.0), (100, 1.0), (None, 1.0)])
 def test_item_knn_the_slow_way(k, shrinkage, same, monkeypatch):
     question = random_question(3, same, 20, 15, links=90)
     slow = slow_item_knn(matrix(question), k, shrinkage)
     assert slow.any()
     for pairs in (module._PAIRS, 7):
         monkeypatch.setattr(module, "_PAIRS", pairs)
-        (method,) = ItemKNN(k=k, shrinkage=shrinkage).fit(question)
+        (method,) = ItemKNN(ks=[k], shrinkages=[shrinkage]).fit(question)
         forward, backward = scores(method, question)
         np.testing.assert_allclose(forward, slow, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(backward, slow.T, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("baseline", [ItemKNN(), Ease(lambdas=[5.0])])
+def test_item_knn_takes_the_neighbours_that_validation_likes_best(monkeypatch):
+    question = random_question(5, sources=30, targets=40, links=400)
+    monkeypatch.setattr(choice, "FEWEST", 5)
+    valid, known = question.split.valid, np.concatenate((question.split.train, question.split.valid))
+
+    def mrr(method):
+        return np.mean([(1 / ranks(method, question, valid, d, known=known).rank).mean() for d in question.directions])
+
+    each = {(k, s): ItemKNN(ks=[k], shrinkages=[s]).fit(question)[0] for k in (2, None) for s in (0.0, 5.0)}
+    worth = {pair: mrr(method) for pair, method in each.items()}
+    assert len(set(worth.values())) > 2
+    best = max(worth, key=worth.__getitem__)
+    (chosen,) = ItemKNN(ks=[2, None], shrinkages=[0.0, 5.0]).fit(question)
+    np.testing.assert_array_equal(scores(chosen, question)[0], scores(each[best], question)[0])
+
+
+@pytest.mark.parametrize("baseline", [ItemKNN(ks=[100], shrinkages=[10.0]), Ease(lambdas=[5.0])])
 def test_weights_of_links_count_where_it_is_asked(baseline):
     question = random_question(3, links=90)
     weight = np.random.default_rng(0).integers(1, 500, len(question.split.edges)).astype(np.float32)
@@ -208,7 +224,7 @@ def test_item_knn_and_ease_on_lastfm_reach_what_they_are_known_for(shared):
     question = lastfm(shared)
     known, truth = by_user(question, ["train", "valid"]), by_user(question, ["test"])
     some = {user: truth[user] for user in list(truth)[:200]}
-    for baseline, recall, ndcg in ((Ease(lambdas=[200.0]), 0.25, 0.2), (ItemKNN(), 0.23, 0.19)):
+    for baseline, recall, ndcg in ((Ease(lambdas=[200.0]), 0.25, 0.2), (ItemKNN(ks=[None], shrinkages=[0.0]), 0.24, 0.2)):
         (method,) = baseline.fit(question)
         got = recall_and_ndcg(method, known, some)
         assert got[0] > recall and got[1] > ndcg, got

@@ -1,11 +1,14 @@
 """Item-kNN: who chose this also chose that."""
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import scipy.sparse
 
+from mmgraph.evaluate.baselines.choice import best_link_method
 from mmgraph.evaluate.baselines.completion import Completed
 from mmgraph.evaluate.baselines.interactions import Interactions
 from mmgraph.evaluate.baselines.limits import fits_in_memory
@@ -20,20 +23,34 @@ class ItemKNN(LinkBaseline):
     """Score = X W of sources by targets (Sarwar et al. 2001; Deshpande & Karypis 2004, section 4): X the visible links, W the cosines
     between the columns of X, of each target those to its ``k`` nearest others. A link says nothing of itself, as W has no diagonal.
 
-    shrinkage: cosine = xᵢ·xⱼ / (|xᵢ| |xⱼ| + shrinkage), so that what few chose together counts less. weights: ``binary``, or ``log`` of the
+    ks: None for all others; shrinkages: cosine = xᵢ·xⱼ / (|xᵢ| |xⱼ| + shrinkage), so that what few chose together counts less. Of all pairs
+    the one that does best on validation is taken, the first where validation is too small. weights: ``binary``, or ``log`` of the
     links' weights. Both directions read one matrix of scores. Left out where ``Interactions`` finds nothing to complete.
     """
 
-    k: int = 100
-    shrinkage: float = 10.0
+    ks: Sequence[int | None] = (200, None)
+    shrinkages: Sequence[float] = (10.0, 0.0)
     weights: Literal["binary", "log"] = "binary"
 
     def fit(self, question: LinkQuestion) -> list[LinkMethod]:
         """Compare the targets, a block at a time; left out, with a word in the log, where the neighbours need more than 4 GiB."""
         seen = Interactions.of(question, self.weights)
-        if seen is None or not fits_in_memory("item_knn", 3 * 8 * min(self.k, seen.matrix.shape[1]) * seen.matrix.shape[1]):
+        if seen is None or not (ks := [k for k in self.ks if _fits(seen.matrix, k)]):
             return []
-        return [_ItemKNN(seen, nearest_columns(seen.matrix, self.k, self.shrinkage))]
+        each = itertools.product(ks, self.shrinkages)
+        made = (_ItemKNN(seen, nearest_columns(seen.matrix, k, shrinkage)) for k, shrinkage in each)
+        return [best_link_method(question, made, default=0)]
+
+
+def _fits(x: Any, k: int | None) -> bool:
+    """Whether the ``k`` nearest of every column do; a column has no more than it was chosen together with."""
+    neighbours = np.minimum(_together(x), x.shape[1] if k is None else min(k, x.shape[1]))
+    return fits_in_memory("item_knn", 3 * 8 * int(neighbours.sum()))
+
+
+def _together(x: Any) -> Floats:
+    """How many entries the row of XᵀX of each column has, at most."""
+    return np.asarray(x.T.tocsr() @ np.diff(x.indptr).astype(np.float64))
 
 
 class _ItemKNN(Completed):
@@ -52,13 +69,15 @@ class _ItemKNN(Completed):
         return np.asarray((self._turned[columns] @ self._columns).toarray(), np.float32)
 
 
-def nearest_columns(x: Any, k: int, shrinkage: float) -> Any:
-    """CSR float32 [columns, columns]: in row i the shrunk cosines of column i with its ``k`` nearest others, of equal ones the first."""
+def nearest_columns(x: Any, k: int | None, shrinkage: float) -> Any:
+    """CSR float32 [columns, columns]: in row i the shrunk cosines of column i with its ``k`` nearest others (None: all), of equal ones
+    the first.
+    """
     columns = x.T.tocsr()
     lengths = np.sqrt(np.asarray(columns.multiply(columns).sum(axis=1), np.float64)).ravel()
-    together = columns @ np.diff(x.indptr).astype(np.float64)  # pairs that a column's row of the product has, at most
-    block = np.cumsum(np.minimum(np.maximum(together, 1), x.shape[1])) // _PAIRS
-    parts = [_nearest(columns, x, rows, (k, shrinkage), lengths) for rows in np.split(*_ends(block))]
+    block = np.cumsum(np.minimum(np.maximum(_together(x), 1), x.shape[1])) // _PAIRS
+    kept = (x.shape[1] if k is None else k, shrinkage)
+    parts = [_nearest(columns, x, rows, kept, lengths) for rows in np.split(*_ends(block))]
     return scipy.sparse.vstack(parts, format="csr")
 
 
