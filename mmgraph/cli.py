@@ -27,6 +27,7 @@ commands:
   cluster RUN [--kind K] [--method M]           which items of a kind belong together: clusters with names, and a page with a map
   names RUN NAMES.yaml                          which of some named categories each item is of, without labels (docs/formats.md)
   label RUN [--field F] [--to FILE]             the class of every unlabelled item, and the nearest three that have one
+  ask RUN [--n N] [--field F]                   the unlabelled items that are most worth labelling next, as a table to fill in
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -57,6 +58,8 @@ options of order and gaps:
 options of cluster:
   --method M         kmeans, hdbscan, louvain, or leiden (extra leiden); --clusters N|auto: by the method's criterion (auto)
   --seeds N          runs that say how stable it is (5)
+options of ask:
+  --by STRATEGY      badge, uncertain, core_set, typical or random; --n N (20): items; --to FILE.csv: instead of RUN/asked.csv
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -409,6 +412,23 @@ def _label(words: list[str]) -> int:
     return 0
 
 
+def _ask(words: list[str]) -> int:
+    usage = "mmgraph ask RUN [--n N] [--field F] [--by STRATEGY] [--to FILE.csv]"
+    runs, given = _taken(words, dict.fromkeys(("--n", "--field", "--by", "--to"), 1), (), usage)
+    path, to, n = _one_run(runs, "ask"), given.get("--to", [None])[0], _number(given, "--n", int, 20)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from rich.console import Console
+
+    from mmgraph.labelling import ask_run
+    from mmgraph.outputs.questions import questions_table
+
+    by = given.get("--by", ["badge"])[0]
+    asked = ask_run(path, given.get("--field", [None])[0], n, by, Path(to) if to else None)
+    Console().print(questions_table(asked.items))
+    print(f"write into the column value one of: {', '.join(asked.classes)}", asked.file, sep="\n")
+    return 0
+
+
 def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
     if not 1 <= len(words) <= 2:
         given = " ".join(words) or "none"
@@ -566,6 +586,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "cluster": _cluster,
     "names": _names,
     "label": _label,
+    "ask": _ask,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -3,13 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmgraph.errors import RunError
+from mmgraph import registry
+from mmgraph.errors import RunError, SettingsError
+from mmgraph.evaluate.asking import AskQuestion, Strategy, margin_uncertainty
 from mmgraph.evaluate.labels_again import Labelled, labels_again
 from mmgraph.evaluate.unknown import LabelTrust, trust_of
 from mmgraph.outputs.order import format_of
-from mmgraph.outputs.unlabelled import unlabelled, write_unlabelled
+from mmgraph.outputs.questions import Asked, check_unanswered, write_questions
+from mmgraph.outputs.unlabelled import write_unlabelled
 from mmgraph.rerun import Reopened, reopen, reports_of
-from mmgraph.runs import read_json
+from mmgraph.runs import ASKED, read_json
+from mmgraph.settings import ComponentLike
+from mmgraph.split.contract import LabelSplit
+from mmgraph.split.label_groups import label_groups
+from mmgraph.split.unlabelled import unlabelled, with_held_out
+from mmgraph.types import Ints
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,72 @@ def label_run(path: Path, field: str | None, to: Path | None) -> tuple[list[Said
     folder, stem = (opened.run.predictions, "unlabelled") if to is None else (to.parent, to.stem)
     write_unlabelled(every, folder, stem, formats)
     return [_said(one) for one in every], [folder / f"{stem}.{name}" for name in formats]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What was asked: the items, in which file, and the classes that an answer may name."""
+
+    items: tuple[Asked, ...]
+    file: Path
+    classes: tuple[str, ...]
+
+
+def ask_run(path: Path, field: str | None, n: int, by: ComponentLike, to: Path | None) -> Asking:
+    """Write the ``n`` unlabelled items that are most worth labelling next to ``asked.csv``, or to the file ``to``.
+
+    Items that belong with a held-out one are not asked about: their labels could not be trained on. Raises RunError for a field that
+    the run was not trained for, where there is nothing to ask, and where a file with answers would be lost.
+    """
+    strategy: Strategy = registry.create("strategy", by)
+    file = to or path / ASKED
+    if file.suffix != ".csv":
+        raise SettingsError("--to must end in .csv", given=file)
+    opened = reopen(path)
+    check_unanswered(file, [])
+    target = one_field(opened, field)
+    one, seed = labelled(opened, target), opened.settings.run.seed
+    items = askable(opened, one.answer.question.split)
+    picked = items[strategy.pick(ask_question(opened, one, items), n, seed)]
+    asked = tuple(_asked(one, item) for item in picked)
+    write_questions(asked, opened.catalogue, file)
+    return Asking(asked, file, one.answer.question.split.labels.classes)
+
+
+def askable(opened: Reopened, split: LabelSplit) -> Ints:
+    """Positions of the unlabelled items that belong with no held-out one; raises RunError where there is none."""
+    items = unlabelled(split)
+    if not len(items):
+        raise RunError("every item has a label: there is nothing to ask about", given=split.labels.target)
+    free = items[~with_held_out(opened.graph, split, opened.settings.split.labels.group)[items]]
+    if not len(free):
+        given = f"{len(items)} items of {split.labels.target}"
+        todo = "add items of other groups, or fit with another split.labels.group"
+        raise RunError("every item without a label belongs with a valid or test item", given=given, todo=todo)
+    return free
+
+
+def ask_question(opened: Reopened, one: Labelled, items: Ints) -> AskQuestion:
+    """Which of ``items`` to label next."""
+    split = one.answer.question.split
+    group = label_groups(opened.graph, split.labels.kind, opened.settings.split.labels.group)[items]
+    several = split.labels.several is not None
+    return AskQuestion(one.answer.probabilities[items], one.vectors[items], one.vectors[split.train], group, several)
+
+
+def one_field(opened: Reopened, field: str | None) -> str:
+    """As ``chosen_fields``, where one has to be meant."""
+    found = chosen_fields(opened, field)
+    if len(found) > 1:
+        raise RunError("the run was trained for labels of several fields", given=field, todo=f"--field {' or '.join(found)}")
+    return found[0]
+
+
+def _asked(one: Labelled, item: int) -> Asked:
+    question, p = one.answer.question, one.answer.probabilities[item]
+    labels, best = question.split.labels, int(p.argmax())
+    unsure = float(margin_uncertainty(p[None, :], labels.several is not None)[0])
+    return Asked(str(question.graph.ids[labels.kind][item]), labels.field, labels.classes[best], float(p[best]), unsure)
 
 
 def labelled(opened: Reopened, target: str) -> Labelled:

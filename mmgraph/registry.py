@@ -1,7 +1,7 @@
 """Find what can be named in the YAML: one class a file, by short name, without importing it.
 
 A group is a package whose files each hold one public class of the group's contract (importers, edge builders, layers,
-scorers, losses, readouts, negative samplers, tasks, label methods, baselines, groupings, clusterings); encoders come from the
+scorers, losses, readouts, negative samplers, tasks, label methods, baselines, groupings, clusterings, strategies); encoders come from the
 entry-point group ``mmgraph.encoders``. The signature is read from the source with ``ast``, so that a typing error in a YAML is
 answered without importing torch. What a person may set is keyword-only (the fields of a ``dataclass(kw_only=True)``, or what
 follows ``*`` in ``__init__``); what the pipeline supplies is positional.
@@ -41,6 +41,7 @@ GROUPS: Mapping[str, str] = {
     "label baseline": "mmgraph.evaluate.baselines.labels",
     "grouping": "mmgraph.evaluate.groupings",
     "clustering": "mmgraph.evaluate.clusterings",
+    "strategy": "mmgraph.evaluate.strategies",
 }
 ENCODER_GROUP = "mmgraph.encoders"
 

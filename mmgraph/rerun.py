@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from mmgraph import registry
+from mmgraph.catalogue.answers import read_answers
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import RunError
@@ -18,7 +19,7 @@ from mmgraph.evaluate.contract import Row
 from mmgraph.evaluate.effects import Effect, Measurement
 from mmgraph.evaluate.evidence import EvidenceReport
 from mmgraph.evaluate.reliability import Trust, from_record
-from mmgraph.graph.contract import Graph
+from mmgraph.graph.contract import Graph, Labels
 from mmgraph.graph.heterograph import load as load_graph
 from mmgraph.ingest import features, read
 from mmgraph.knock_outs import knock_outs
@@ -28,6 +29,7 @@ from mmgraph.outputs.write import record_knock_outs
 from mmgraph.pipeline import assemble, built, divide, refitted
 from mmgraph.runs import RunFolder, finished_run, read_json
 from mmgraph.settings import Settings
+from mmgraph.split.answered import answered
 from mmgraph.split.contract import Split
 from mmgraph.split.make import hidden
 from mmgraph.types import Bools, Relation
@@ -37,10 +39,11 @@ SAME = 1e-6  # two numbers that differ by no more are the same; other processors
 
 @dataclass(frozen=True)
 class Reopened:
-    """Everything that ``fit`` had when it had trained."""
+    """Everything that ``fit`` had when it had trained; ``graph`` is the whole, with what is held out."""
 
     run: RunFolder
     settings: Settings
+    graph: Graph
     split: Split
     trained: Trained
     catalogue: Catalogue
@@ -61,8 +64,16 @@ def reopen(path: Path) -> Reopened:
     _same(load_graph(run.graph), graph)
     unchecked = msgspec.structs.replace(settings.split, check_leaks=False)  # it was checked, and nothing changed
     split = divide(msgspec.structs.replace(settings, split=unchecked), graph, tasks)
+    split = with_answers(run, split, graph, settings.split.labels.group)
     module, data = built(settings, split, tasks, collected.tops)
-    return Reopened(run, settings, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+    return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+
+
+def with_answers(run: RunFolder, split: Split, graph: Graph, group: str) -> Split:
+    """The split with the labels that people have given the run since it was fitted."""
+    if not run.answers.exists():
+        return split
+    return answered(split, graph, read_answers(run.answers), group, new_classes=True).split
 
 
 def with_hidden(opened: Reopened, relation: Relation, links: Bools) -> Reopened:
@@ -81,12 +92,22 @@ def _same(before: Graph, now: Graph) -> None:
         one, two = before.edges.get(relation), now.edges.get(relation)
         if other is None and (one is None or two is None or not _equal(one.source, two.source, one.target, two.target)):
             other = f"links of {relation}"
+    for key in {**before.labels, **now.labels}:
+        if other is None and not _equal_labels(before.labels.get(key), now.labels.get(key)):
+            other = f"labels of {'.'.join(key)}"
     if other is not None:
         raise RunError("the data are not those of the run any more", given=f"other {other}", todo="run `mmgraph fit` again")
 
 
 def _equal_ids(before: Graph, now: Graph, kind: str) -> bool:
     return kind in before.ids and kind in now.ids and bool(np.array_equal(before.ids[kind], now.ids[kind]))
+
+
+def _equal_labels(before: Labels | None, now: Labels | None) -> bool:
+    if before is None or now is None or tuple(before.classes) != tuple(now.classes):
+        return False
+    every = np.arange(len(before.values))
+    return _equal(before.values, now.values) and bool(np.array_equal(before.has(every), now.has(every)))
 
 
 def _equal(*pairs: "np.ndarray") -> bool:

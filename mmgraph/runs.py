@@ -16,6 +16,8 @@ from mmgraph.errors import RunError, SettingsError
 from mmgraph.files import write_text
 from mmgraph.settings import Settings, plain
 
+ASKED = "asked.csv"  # in a run folder: what a person is asked; with answers in it, so nothing ever removes it
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -45,6 +47,10 @@ class RunFolder:
     quarantine = property(lambda self: self.path / "quarantine.csv")
     duplicates = property(lambda self: self.path / "duplicates.csv")
     log = property(lambda self: self.path / "log.jsonl")
+    answers = property(lambda self: self.path / "answers.csv")
+    updates = property(lambda self: self.path / "updates.json")
+    update = property(lambda self: self.path / "update")
+    placing = property(lambda self: self.path / "update" / "placing")
 
 
 def open_run(settings: Settings, restart: bool = False) -> RunFolder:
@@ -54,6 +60,9 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     be given other settings: there is nothing to lose, and they are most likely what was mended.
     """
     run = RunFolder(settings.run.dir)
+    if run.answers.exists():
+        todo = "choose another run.dir, or move that file away to lose them"
+        raise RunError("this run has taken answers of people", given=run.answers, todo=todo)
     if run.settings.exists():
         before = _settings_of(run)
         if restart:
@@ -73,6 +82,8 @@ def finished_run(path: Path) -> tuple[RunFolder, Settings]:
     if not run.settings.exists():
         raise RunError("this is no run folder", given=path, todo="give a folder that `mmgraph fit` wrote (run.dir)")
     settings = _settings_of(run)
+    if run.placing.exists():
+        raise RunError("an update of this run was cut off", given=path, todo="the same `mmgraph update` finishes it")
     if not run.metrics.exists() or not run.evidence.exists():
         todo = f"`mmgraph fit --config {run.settings}` goes on with it"
         raise RunError("this run is not finished", given=path, todo=todo)

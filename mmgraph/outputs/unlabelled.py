@@ -12,7 +12,7 @@ from mmgraph.evaluate.examples import nearest_examples
 from mmgraph.evaluate.labels_again import Labelled
 from mmgraph.evaluate.rightness import called
 from mmgraph.outputs.streamed import Format, streamed
-from mmgraph.split.contract import LabelSplit
+from mmgraph.split.unlabelled import unlabelled
 from mmgraph.types import Ints, Strings
 
 NEAR = 3  # examples of each item
@@ -27,11 +27,6 @@ _COLUMNS: dict[str, Any] = {
 for _place in range(1, NEAR + 1):
     _COLUMNS |= {f"near_{_place}": pa.string(), f"value_{_place}": pa.string(), f"distance_{_place}": pa.float32()}
 UNLABELLED = pa.schema(_COLUMNS)
-
-
-def unlabelled(split: LabelSplit) -> Ints:
-    """Positions of the items without any label; items of open classes have one, which nobody may know."""
-    return np.setdiff1d(np.flatnonzero(split.labels.values < 0), split.open).astype(np.int64)
 
 
 def write_unlabelled(every: Sequence[Labelled], folder: Path, stem: str, formats: Sequence[Format]) -> None:

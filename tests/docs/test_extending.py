@@ -14,6 +14,7 @@ from PIL import Image
 from mmgraph import registry
 from mmgraph.catalogue.contract import Catalogue, items_frame, labels_frame, links_frame
 from mmgraph.encode.choose import choose
+from mmgraph.evaluate.asking import AskQuestion
 from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
@@ -188,3 +189,9 @@ def test_clustering(mine):
     assert found.count == 2
     larger = positive if positive.sum() > (~positive).sum() else ~positive
     assert np.array_equal(found.of == 0, larger) or positive.sum() == (~positive).sum()
+
+
+def test_strategy(mine):
+    asked = np.float32([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.6, 0.4]])
+    question = AskQuestion(asked, np.zeros((4, 2), np.float32), np.zeros((0, 2), np.float32), np.array([0, 1, 2, 1]))
+    assert registry.create("strategy", _component("Strategy")).pick(question, 3, 0).tolist() == [1, 2, 0]

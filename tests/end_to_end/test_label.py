@@ -11,8 +11,8 @@ from runs_made import Asked, half_written
 
 from mmgraph.cli import main
 from mmgraph.labelling import chosen_fields, labelled
-from mmgraph.outputs.unlabelled import unlabelled
 from mmgraph.rerun import reopen
+from mmgraph.split.unlabelled import unlabelled
 
 
 class Nothing:

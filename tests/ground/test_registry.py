@@ -27,6 +27,7 @@ NAMES = {
     "label baseline": {"correct_and_smooth", "label_propagation", "logistic_regression", "majority", "smoothed_regression"},
     "grouping": {"answer_degree", "modality", "query_degree", "relation", "warmth"},
     "clustering": {"hdbscan", "kmeans", "leiden", "louvain"},
+    "strategy": {"badge", "core_set", "random", "typical", "uncertain"},
     "encoder": {
         "audio_transformer", "clap", "hashed_ngrams", "image_statistics", "minilm_wheel", "open_clip_image", "open_clip_text",
         "sentence_transformer", "sound_statistics", "vision_transformer",

@@ -1,0 +1,1 @@
+"""Which items a person should label next; one file each."""
