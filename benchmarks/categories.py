@@ -3,8 +3,11 @@
 python benchmarks/categories.py digits|exercises|sample [--seeds 6] [--only NAME] [--knock-outs] [--data ../shared/data]
     [--weights ../shared/weights] [--out benchmarks/results] [--work FOLDER] [--section.key=VALUE ...]
 
+What was measured is kept in the folder ``--work`` after every fit, and not measured again.
+
 digits: 5 labels a digit of three speakers; another speaker chooses; the two test speakers are never in training, nor chosen by. Six
-splits ask each speaker twice. Vectors are standardised within a speaker, without labels, for every method alike (graph.standardise).
+splits ask each speaker twice. Vectors are standardised within a speaker, without labels, for every method alike (graph.standardise), or
+left as they are encoded.
 exercises: category, level, force and mechanic together, 10 labels a class. sample: the sample corpus, 3 labels a class. Nothing is
 chosen on the test items: a run takes epoch, settings of baselines and what it hands out from validation.
 """
@@ -12,8 +15,10 @@ chosen on the test items: a run takes epoch, settings of baselines and what it h
 import argparse
 import csv
 import datetime
+import itertools
 import json
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -104,7 +109,9 @@ def encoders(task, weights):
         yamnet = json.dumps(
             [{"class_path": "log_mel_model", "init_args": {"model": str(weights / "yamnet"), "front_end": "yamnet"}}]
         )
-        return {"YAMNet": (*WEIGHT_FREE, f"--encoders.audio={yamnet}"), "sound statistics": WEIGHT_FREE}
+        chosen = {"YAMNet": (*WEIGHT_FREE, f"--encoders.audio={yamnet}"), "sound statistics": WEIGHT_FREE}
+        plain = {f"{name}, as encoded": (*some, "--graph.standardise=none") for name, some in chosen.items()}
+        return {**chosen, **plain}
     text = "--encoders.text=[minilm_wheel, hashed_ngrams]"
     return {"weight-free images and sound, MiniLM texts where installed": (*WEIGHT_FREE[:2], text)}
 
@@ -127,7 +134,7 @@ def fitted(task, name, arguments, seed, given, more=()):
     """Rows of the test split, the verdicts, seconds, and the run folder of one fit."""
     config = given.work / f"{task}.yaml"
     config.write_text(CONFIG[task].replace("ROOT", str(root_of(task, given, seed))))
-    run = given.work / "runs" / f"{task}-{name.split()[0].lower()}-{seed}"
+    run = given.work / "runs" / f"{task}-{re.sub('[^a-z]+', '-', name.lower())}-{seed}"
     arguments = [
         *arguments, f"--run.dir={run}", f"--run.seed={seed}", f"--encoders.store={given.work / 'store'}", "--outputs.report=false",
         "--trainer.accelerator=cpu", *more, *given.settings,
@@ -137,21 +144,22 @@ def fitted(task, name, arguments, seed, given, more=()):
     return answers, time.perf_counter() - start, run
 
 
-def measured(task, name, arguments, given):
-    """Every split of a task with one choice of encoders: [{target, method, metric: value}]."""
-    found, evidence, seconds = [], [], []
-    for seed in range(given.seeds):
-        answers, took, _ = fitted(task, name, arguments, seed, given)
-        seconds.append(took)
-        rows = [row for row in answers.rows if row.split == "test" and not row.group and row.metric in SHOWN]
-        found += [
+def measured(task, name, arguments, seed, given):
+    """One split: what every method reached on its test items, what validation chose, seconds, and the run folder."""
+    more = ("--evaluate.knock_outs=true",) if given.knock_outs and not seed else ("--evaluate.bootstrap=0",)
+    answers, took, run = fitted(task, name, arguments, seed, given, more)
+    rows = [row for row in answers.rows if row.split == "test" and not row.group and row.metric in SHOWN]
+    mine = {(r.target, r.method): round(r.value, 3) for r in rows if r.metric == "accuracy"}
+    print(name, seed, f"{took:.0f} s", mine, flush=True)
+    return {
+        "rows": [
             {"seed": seed, "target": r.target, "method": r.method, "metric": r.metric, "value": r.value, "n": r.n}
             for r in rows
-        ]
-        evidence += [{"seed": seed, "target": one.target, "chosen": one.chosen} for one in answers.evidence]
-        mine = {(r.target, r.method): round(r.value, 3) for r in rows if r.metric == "accuracy"}
-        print(name, seed, f"{took:.0f} s", mine, flush=True)
-    return {"rows": found, "chosen": evidence, "seconds": seconds}
+        ],
+        "chosen": [{"target": one.target, "chosen": one.chosen} for one in answers.evidence],
+        "seconds": took,
+        "knock_outs": knock_out_lines(run) if given.knock_outs and not seed else [],
+    }
 
 
 def table(found, level=0.95):
@@ -200,13 +208,13 @@ def lead(cells, ours, method, level):
 def knock_out_lines(run):
     """Markdown of one run's knock-out table."""
     lines = [
-        "## What adds what",
+        "### What adds what",
         "",
-        "One split (seed 0), one fit each; in brackets what the part had added, paired on the same test items.",
+        "The first split, one fit each; in brackets what the part had added, paired on the same test items.",
         "",
     ]
     for one in knocked(read_knock_outs(run / "knock_outs.json")):
-        lines += [f"### {one.target}, {one.metric} (n = {one.n})", "", f"| fit | {' | '.join(METHODS)} |", "|---|---|---|"]
+        lines += [f"#### {one.target}, {one.metric} (n = {one.n})", "", f"| fit | {' | '.join(METHODS)} |", "|---|---|---|"]
         lines.append(f"| with everything | {' | '.join('–' if v is None else f'{v:.3f}' for v in one.whole)} |")
         for line in one.lines:
             cells = [
@@ -226,19 +234,18 @@ def main():
     parser.add_argument("--out", type=Path, default=HERE / "benchmarks" / "results")
     parser.add_argument("--work", type=Path, default=Path("runs") / "categories")
     parser.add_argument("--seeds", type=int, default=6)
-    parser.add_argument("--only", default="", help="of the choices of encoders, those whose name begins so")
-    parser.add_argument("--knock-outs", action="store_true", help="only the table of knock-outs, of one split")
+    parser.add_argument("--only", nargs="*", help="choices of encoders by name; all when not given")
+    parser.add_argument("--knock-outs", action="store_true", help="the table of knock-outs as well, of the first split")
     given, given.settings = parser.parse_known_args()
     given.work.mkdir(parents=True, exist_ok=True)
     kept = given.work / f"{given.task}.json"
     result = json.loads(kept.read_text()) if kept.exists() else {}
-    for name, arguments in encoders(given.task, given.weights).items():
-        if given.knock_outs:
-            _, _, run = fitted(given.task, name, arguments, 0, given, ("--evaluate.knock_outs=true",))
-            result["knock_outs"] = knock_out_lines(run)
-        elif name.startswith(given.only):
-            result[name] = measured(given.task, name, arguments, given)
-    kept.write_text(json.dumps(result))
+    for seed, (name, arguments) in itertools.product(range(given.seeds), encoders(given.task, given.weights).items()):
+        done = result.setdefault(name, {})
+        if (given.only and name not in given.only) or str(seed) in done:
+            continue
+        done[str(seed)] = measured(given.task, name, arguments, seed, given)
+        kept.write_text(json.dumps(result))
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / f"categories_{given.task}.md"
     path.write_text("\n".join(page(given.task, result)), encoding="utf-8")
@@ -258,22 +265,20 @@ def page(task, result):
         "Means over splits with 95 % intervals (Student's t over splits, paired for differences; splits share items, so these are rough).",
         "",
     ]
-    for name, found in result.items():
-        if name == "knock_outs":
+    for name, splits in result.items():
+        if not splits:
             continue
+        found = {"rows": [row for one in splits.values() for row in one["rows"]]}
+        seconds = np.mean([one["seconds"] for one in splits.values()])
         chosen = {}
-        for one in found["chosen"]:
-            chosen.setdefault(one["target"], []).append(one["chosen"])
-        lines += [
-            f"## {name}",
-            "",
-            f"{len(found['seconds'])} splits, {np.mean(found['seconds']):.0f} s a fit with evaluation.",
-        ]
-        lines += [f"Validation chose for {target}: {', '.join(dict.fromkeys(some))}." for target, some in chosen.items()] + [
-            ""
-        ]
+        for choice in (choice for one in splits.values() for choice in one["chosen"]):
+            chosen.setdefault(choice["target"], []).append(choice["chosen"])
+        lines += [f"## {name}", "", f"{len(splits)} splits, {seconds:.0f} s a fit with evaluation.", ""]
+        lines += [f"- Validation chose for {target}: {', '.join(some)}." for target, some in chosen.items()]
+        lines.append("")
         lines += table(found)
-    return [*lines, *result.get("knock_outs", [])]
+        lines += [line for one in splits.values() for line in one["knock_outs"]]
+    return lines
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ MOST_LINKS = (
 MOST_ABLATED = 500  # of these, on which it is measured what each method is worth
 _CELLS = 2**24  # scores a method and direction that this takes
 MARGIN = 1.0  # standard errors
+_WORTH = 1e-4  # of log-likelihood an item: less is rounding
 COMBINATION = "combination"
 
 
@@ -166,7 +167,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
     crossed, likelihood = _crossed(stack, valid, truth, fold)
     gain, gain_error = _paired(likelihood, likelihood_single)
     difference, error = _paired(crossed, correct[best])
-    better = len(names) > 1 and difference >= 0 and gain > MARGIN * gain_error and gain > 0
+    better = len(names) > 1 and difference >= 0 and gain > max(MARGIN * gain_error, _WORTH)
     pool = fit_pool(stack[:, valid], truth)
     without = [_accuracy_without(stack, place, valid, truth, fold) for place in range(len(names))]
     pieces = tuple(
@@ -275,8 +276,10 @@ def _named(weights: Mapping[Direction, Reals], place: int) -> dict[str, float]:
 
 
 def _folds(groups: Ints, seed: int) -> Ints:
-    """A fold 0..FOLDS-1 for each entry; entries of one group share it."""
+    """A fold 0..FOLDS-1 for each entry; entries of one group share it. Where all are of one group no other can judge: each is its own."""
     names, row = np.unique(groups, return_inverse=True)
+    if len(names) == 1:
+        names = row = np.arange(len(groups))
     shuffled = np.random.default_rng([seed, 0xF01D]).permutation(len(names))
     return (shuffled % FOLDS)[row].astype(np.int64)
 

@@ -344,6 +344,26 @@ def test_folds_are_even_and_keep_groups_together():
     assert np.bincount(fold).tolist() == [6] * 5
     assert all(len(set(fold[groups == g])) == 1 for g in range(10))
     np.testing.assert_array_equal(fold, evidence._folds(groups, seed=1))
+    assert np.bincount(evidence._folds(np.full(30, 4), seed=1)).tolist() == [6] * 5  # nobody else could judge
+
+
+def test_of_one_group_alone_weights_are_judged_by_items():
+    """The validation items of one speaker: pieces that err independently are pooled by weights that other items of theirs gave."""
+    question = label_question(0, items=900, classes=4, valid=300, groups=1)
+    generator, truth = np.random.default_rng(0), question.split.labels.values
+    pieces = {name: soft(truth, 4, 0.7, generator, 0.6) for name in ("gnn", "second", "third")}
+    pieces["noise"] = generator.dirichlet(np.full(4, 0.1), 900).astype(np.float32)  # sure, and says nothing
+    pooled, report = combine_labels(question, pieces, seed=7)
+    assert report.chosen == COMBINATION
+    test = question.split.test
+    assert accuracy(pooled, question, test) > max(accuracy(p, question, test) for p in pieces.values()) + 0.05
+    valid, fold = question.split.valid, evidence._folds(np.zeros(300, int), seed=7)
+    stack, right = np.stack(list(pieces.values())), 0
+    for number in range(evidence.FOLDS):
+        held = valid[fold == number]
+        pool = fit_pool(stack[:, valid[fold != number]], truth[valid[fold != number]])
+        right += (pool.of(stack[:, held]).argmax(1) == truth[held]).sum()
+    assert report.combination == pytest.approx(right / 300)
 
 
 def soft(values, classes, sure, generator, right):
