@@ -28,6 +28,7 @@ commands:
   names RUN NAMES.yaml                          which of some named categories each item is of, without labels (docs/formats.md)
   label RUN [--field F] [--to FILE]             the class of every unlabelled item, and the nearest three that have one
   ask RUN [--n N] [--field F]                   the unlabelled items that are most worth labelling next, as a table to fill in
+  update RUN ANSWERS.csv [--new-classes]        take such a table, filled in, as labels: train on from the checkpoint, measure, predict anew
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -60,6 +61,9 @@ options of cluster:
   --seeds N          runs that say how stable it is (5)
 options of ask:
   --by STRATEGY      badge, uncertain, core_set, typical or random; --n N (20): items; --to FILE.csv: instead of RUN/asked.csv
+options of update:
+  --new-classes      answers may name classes that the field has not had; --epochs N: at most (a quarter of those of fit)
+  --restart          forget an update with other answers that was cut off; the same update goes on by itself
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -429,6 +433,20 @@ def _ask(words: list[str]) -> int:
     return 0
 
 
+def _update(words: list[str]) -> int:
+    usage = "mmgraph update RUN ANSWERS.csv [--new-classes] [--epochs N] [--restart]"
+    paths, given = _taken(words, {"--epochs": 1}, ("--new-classes", "--restart"), usage)
+    if len(paths) != 2:
+        raise SettingsError("update needs a run folder and a file of answers", given=" ".join(paths) or "none", todo=usage)
+    epochs = _number(given, "--epochs", int, None)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
+    from mmgraph.updating import update_run
+
+    run, done = update_run(Path(paths[0]), Path(paths[1]), "--new-classes" in given, epochs, "--restart" in given)
+    print(done.text, *(one.text for one in done.changes), run.updates, sep="\n")
+    return 0
+
+
 def _run_and_item(words: list[str], command: str, usage: str) -> tuple[Path, str | None]:
     if not 1 <= len(words) <= 2:
         given = " ".join(words) or "none"
@@ -587,6 +605,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "names": _names,
     "label": _label,
     "ask": _ask,
+    "update": _update,
     "sample": _sample,
     "settings": _settings,
     "encoders": _encoders,

@@ -8,6 +8,7 @@ from mmgraph.errors import RunError, SettingsError
 from mmgraph.evaluate.asking import AskQuestion, Strategy, margin_uncertainty
 from mmgraph.evaluate.labels_again import Labelled, labels_again
 from mmgraph.evaluate.unknown import LabelTrust, trust_of
+from mmgraph.graph.contract import Graph
 from mmgraph.outputs.order import format_of
 from mmgraph.outputs.questions import Asked, check_unanswered, write_questions
 from mmgraph.outputs.unlabelled import write_unlabelled
@@ -73,7 +74,7 @@ def ask_run(path: Path, field: str | None, n: int, by: ComponentLike, to: Path |
     target = one_field(opened, field)
     one, seed = labelled(opened, target), opened.settings.run.seed
     items = askable(opened, one.answer.question.split)
-    picked = items[strategy.pick(ask_question(opened, one, items), n, seed)]
+    picked = items[strategy.pick(ask_question(opened.graph, one, items, opened.settings.split.labels.group), n, seed)]
     asked = tuple(_asked(one, item) for item in picked)
     write_questions(asked, opened.catalogue, file)
     return Asking(asked, file, one.answer.question.split.labels.classes)
@@ -92,12 +93,12 @@ def askable(opened: Reopened, split: LabelSplit) -> Ints:
     return free
 
 
-def ask_question(opened: Reopened, one: Labelled, items: Ints) -> AskQuestion:
-    """Which of ``items`` to label next."""
+def ask_question(graph: Graph, one: Labelled, items: Ints, group: str) -> AskQuestion:
+    """Which of ``items`` to label next; ``graph``: the whole; ``group``: split.labels.group."""
     split = one.answer.question.split
-    group = label_groups(opened.graph, split.labels.kind, opened.settings.split.labels.group)[items]
+    of = label_groups(graph, split.labels.kind, group)[items]
     several = split.labels.several is not None
-    return AskQuestion(one.answer.probabilities[items], one.vectors[items], one.vectors[split.train], group, several)
+    return AskQuestion(one.answer.probabilities[items], one.vectors[items], one.vectors[split.train], of, several)
 
 
 def one_field(opened: Reopened, field: str | None) -> str:

@@ -52,7 +52,7 @@ def answered(split: Split, graph: Graph, table: Table, group: str, new_classes: 
             continue
         given = _Given(before, table, mine, items[mine], table.frame["value"].to_numpy(dtype=object)[mine])
         fresh = given.fresh()
-        known += len(mine) - len(fresh.rows)
+        known += int(given.labelled.sum())
         if not len(fresh.rows):
             continue
         added = fresh.added(new_classes)
@@ -73,6 +73,16 @@ def shown_more(split: Split, target: str, items: Ints, values: Ints) -> Split:
     return _with(split, target, _labelled(labels, (), items, np.asarray(labels.classes, object)[values]), items)
 
 
+def hidden_labels(split: Split, target: str, items: Bools) -> Split:
+    """The same split, where ``items`` (bool [items of the kind]) have no label: as if they had never had one."""
+    one = split.labels[target]
+    labels = one.labels.shown(np.flatnonzero((one.labels.values >= 0) & ~items))
+    parts = {name: getattr(one, name)[~items[getattr(one, name)]] for name in ("train", "valid", "test")}
+    now = replace(one, labels=labels, **parts)
+    seen = {**split.visible.labels, (labels.kind, labels.field): labels.shown(now.train)}
+    return replace(split, labels={**split.labels, target: now}, visible=replace(split.visible, labels=seen))
+
+
 @dataclass(frozen=True)
 class _Given:
     """Answers about one field: ``rows`` of the table, ``items`` and ``values`` of each."""
@@ -83,11 +93,16 @@ class _Given:
     items: Ints
     values: Strings
 
+    @property
+    def labelled(self) -> Bools:
+        """Which of the items have had a label before."""
+        return self.before.labels.values[self.items] >= 0
+
     def fresh(self) -> "_Given":
         """Those that say something new, once; raises CatalogueError for one that contradicts what is known, or another."""
         labels = self.before.labels
         number = self._numbers()
-        labelled = labels.values[self.items] >= 0
+        labelled = self.labelled
         said = np.zeros(len(self.rows), bool)
         said[number >= 0] = labels.has(self.items[number >= 0])[np.arange((number >= 0).sum()), number[number >= 0]]
         self._refuse(labelled & ~said, "the item has another value", "correct it in the tables, and fit again", self._known)

@@ -61,7 +61,7 @@ def test_the_items_that_the_strategy_picks_as_a_table_to_fill_in(run, tmp_path, 
     free = [i for i in range(60) if (i in (8, 9) or i >= 36) and i // 6 not in held]
     assert [int(ids[i][1:]) for i in askable(opened, split)] == free
     one = labelled(opened, "text.topic")
-    question = ask_question(opened, one, np.array(free))
+    question = ask_question(opened.graph, one, np.array(free), "parent")
     assert [row["id"] for row in rows] == [f"t{free[i]}" for i in Badge().pick(question, 5, 7)]
     assert len({int(row["id"][1:]) // 6 for row in rows}) == min(5, len({i // 6 for i in free}))
     table = pd.read_parquet(run / "predictions" / "labels.parquet").set_index("id")
