@@ -32,9 +32,9 @@ class Problem:
     tasks: list
 
 
-def problem(root, name, overrides=()):
+def problem(root, name, overrides=(), config=CONFIG):
     """Of the data set ``name`` below ``root``; overrides: ``--section.key=value``, as of ``mmgraph fit``."""
-    settings = load(CONFIG, [f"--catalogue.root={Path(root) / name}", *overrides])
+    settings = load(config, [f"--catalogue.root={Path(root) / name}", *overrides])
     tasks = [registry.create("task", one) for one in settings.tasks]
     graph = build_graph(registry.create("importer", settings.catalogue).read(), {}, [], {})
     relations = [relation for task in tasks for relation in task.relations(graph)]
