@@ -282,7 +282,7 @@ class EvaluateSettings(Section, frozen=True):
 
     candidates: among what a held-out link is ranked, all items of the ``kind``, or only those ``seen`` on that side of the relation in
     a training link, and the truth itself. block: queries at a time, fewer where their scores would take more than memory_mb (what
-    filters and compares them takes as much again).
+    filters and compares them takes as much again). ks: lengths of the recommended lists that are measured.
     """
 
     bootstrap: Natural = 1000
@@ -296,6 +296,7 @@ class EvaluateSettings(Section, frozen=True):
     sampled: Natural = 10_000
     candidates: Literal["kind", "seen"] = "kind"
     memory_mb: Positive = 128
+    ks: tuple[Positive, ...] = (5, 10, 20, 50)
 
 
 class OutputSettings(Section, frozen=True):

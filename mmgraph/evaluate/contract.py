@@ -13,6 +13,7 @@ from mmgraph.split.pairs import parents
 from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
+TaskName = Literal["links", "categories", "recommend"]
 Candidates = Literal["kind", "seen"]
 OURS = "mmgraph"
 SAME_PARENT = "/same_parent"  # ends the name of a metric whose candidates are the items of the query's parent alone
@@ -69,6 +70,15 @@ class LinkQuestion:
             return None
         group = parents(self.graph, kind)
         return group if len(np.unique(group)) < len(group) else None
+
+    @property
+    def figure(self) -> str:
+        """The metric that chooses between methods on validation."""
+        return "mrr"
+
+    def judged(self, edges: Ints) -> Ints:
+        """Places within ``edges`` that each tell something of their own, where it is judged how good a method is: all of them."""
+        return np.arange(len(edges))
 
     def units(self, edges: Ints) -> Ints:
         """A number for what is drawn again in a bootstrap, for each of the edges at these positions: the edge itself."""
@@ -226,10 +236,11 @@ class Row:
     """One number of metrics.json. ``low``/``high`` None where no interval is given.
 
     group: ``grouping=name`` where the number is of some of the queries only. candidates: what the truth was ranked among,
-    ``kind`` or ``seen`` (see LinkQuestion), the items of one ``parent``, or ``sampled`` pairs; empty for categories.
+    ``kind`` or ``seen`` (see LinkQuestion), the items of one ``parent``, those without a visible link (``cold``), or ``sampled`` pairs;
+    empty for categories.
     """
 
-    task: Literal["links", "categories"]
+    task: TaskName
     target: str
     split: str
     method: str

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mmgraph.evaluate.bootstrap import Statistic, draws, interval
-from mmgraph.evaluate.contract import OURS
+from mmgraph.evaluate.contract import OURS, TaskName
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.settings import EvaluateSettings
 
 What = Literal["links", "modality", "random", "relation", "joint", "baseline"]
-Task = Literal["links", "categories"]
 MAIN = frozenset({"mrr", "accuracy", "lrap", "macro_f1", "micro_f1"})
 """Metrics that are kept of a test split for pairing, where a question has them."""
 
@@ -19,7 +18,7 @@ MAIN = frozenset({"mrr", "accuracy", "lrap", "macro_f1", "micro_f1"})
 class Measurement:
     """One of the main metrics of one method on the test split of a target; n: items, or queries."""
 
-    task: Task
+    task: TaskName
     target: str
     method: str
     metric: str
@@ -36,7 +35,7 @@ class Effect:
     name: of the modality, relation or baseline.
     """
 
-    task: Task
+    task: TaskName
     target: str
     metric: str
     method: str

@@ -12,7 +12,16 @@ import numpy.typing as npt
 
 from mmgraph import registry
 from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval, ratio
-from mmgraph.evaluate.contract import SAME_PARENT, LabelBaseline, LabelQuestion, LinkBaseline, LinkMethod, LinkQuestion, Row
+from mmgraph.evaluate.contract import (
+    SAME_PARENT,
+    LabelBaseline,
+    LabelQuestion,
+    LinkBaseline,
+    LinkMethod,
+    LinkQuestion,
+    Row,
+    TaskName,
+)
 from mmgraph.evaluate.effects import MAIN, Measurement
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
 from mmgraph.evaluate.ranking import Ranks, cells_of, ranks
@@ -115,7 +124,7 @@ def evaluate_links(
             made, drawn = rows_of("links", target, split, measured, settings, question.seed)
             rows += made
             if split == "test":
-                compared = _of_metric("mrr", measured, drawn)
+                compared = compared_by("mrr", measured, drawn)
                 _keep(tested, "links", target, measured)
     return rows, verdict("links", target, "mrr", compared, sided * len(question.split.test), settings.level)
 
@@ -155,7 +164,7 @@ def evaluate_labels(
                 for name, value, low, high in found
             ]
         if split == "test":
-            compared = _of_metric(figure(labels), measured, drawn)
+            compared = compared_by(figure(labels), measured, drawn)
             _keep(tested, "categories", labels.target, measured)
     return rows, verdict("categories", labels.target, figure(labels), compared, len(question.split.test), settings.level)
 
@@ -204,7 +213,7 @@ def _label_statistics(probabilities: Floats, truth: Ints, groups: Ints) -> dict[
 
 
 def rows_of(
-    task: Literal["links", "categories"],
+    task: TaskName,
     target: str,
     split: str,
     measured: Measured,
@@ -229,7 +238,8 @@ def _keep(tested: list[Measurement] | None, task: Literal["links", "categories"]
         tested += [Measurement(task, target, method, metric, one, n) for (method, metric), (one, n) in some]
 
 
-def _of_metric(metric: str, measured: Measured, drawn: npt.NDArray[np.float64]) -> dict[str, Compared]:
+def compared_by(metric: str, measured: Measured, drawn: npt.NDArray[np.float64]) -> dict[str, Compared]:
+    """Value and draws of one metric, by method; ``drawn``: as ``rows_of`` gives them."""
     found = ((key, one, draw) for (key, (one, _)), draw in zip(measured.items(), drawn, strict=True))
     return {method: Compared(one.value, draw) for (method, name), one, draw in found if name == metric}
 

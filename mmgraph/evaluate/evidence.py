@@ -13,13 +13,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from mmgraph.evaluate.baselines.choice import sample_of
 from mmgraph.evaluate.contract import OURS, Direction, LabelQuestion, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import groups_of
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
 from mmgraph.evaluate.gnn import Named
 from mmgraph.evaluate.pool import Pool, SeveralPool, fit_pool
-from mmgraph.evaluate.ranking import cells_of, ranks
+from mmgraph.evaluate.ranking import cells_of
 from mmgraph.evaluate.rightness import figure, likelihoods, rightness
+from mmgraph.evaluate.worth import worth
 from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Bools, Floats, Ints
 
@@ -56,8 +58,8 @@ class Piece:
 class EvidenceReport:
     """What was chosen, and why.
 
-    metric: mrr, accuracy or lrap on the ``n`` validation links or items that were used; combination: its cross-fitted value, None
-    where none was fitted; difference: to the best single method, with its standard ``error``.
+    metric: mrr, ndcg@k, accuracy or lrap on the ``n`` validation links, users or items that were used; combination: its cross-fitted value,
+    None where none was fitted; difference: to the best single method, with its standard ``error``.
     """
 
     target: str
@@ -114,19 +116,20 @@ def combine_links(
     """Choose on validation among the methods, the gnn first, and their combination; the method handed out is named OURS."""
     target, valid = question.name, used_of_validation(question, seed)
     if not len(valid):
-        report = EvidenceReport(target, "mrr", methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
+        report = EvidenceReport(target, question.figure, methods[0].name, 0, tuple(Piece(m.name, None) for m in methods))
         return _report(methods[0], report)
-    single = [_reciprocals(method, question, valid, settings) for method in methods]
+    judged = question.judged(valid)
+    single = [_worth(method, question, valid, settings)[judged] for method in methods]
     values = [float(one.mean()) for one in single]
     best = int(np.argmax(values))
     pieces = tuple(Piece(method.name, value) for method, value in zip(methods, values, strict=True))
-    if len(valid) < FEWEST or len(methods) < 2:
-        return _report(methods[best], EvidenceReport(target, "mrr", methods[best].name, len(valid), pieces))
+    if len(judged) < FEWEST or len(methods) < 2:
+        return _report(methods[best], EvidenceReport(target, question.figure, methods[best].name, len(judged), pieces))
     fold = _folds(question.units(valid), seed)
     samples, context = _samples(question, methods, valid, seed)
     weights = _weights(samples)
     cross = _Cross(question, context, samples, valid, fold, settings)
-    crossed = cross.reciprocals(None)
+    crossed = cross.worth(None)[judged]
     difference, error = _paired(crossed, single[best])
     each = [_named(weights, place) for place in range(len(methods))]
     without = _ablation(cross, float(crossed.mean()), [any(one.values()) for one in each], seed)
@@ -135,7 +138,7 @@ def combine_links(
     chosen: LinkMethod = Combined(context, weights) if better else methods[best]
     name = COMBINATION if better else methods[best].name
     numbers = (float(crossed.mean()), difference, error)
-    return _report(chosen, EvidenceReport(target, "mrr", name, len(valid), pieces, *numbers))
+    return _report(chosen, EvidenceReport(target, question.figure, name, len(judged), pieces, *numbers))
 
 
 def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], seed: int) -> tuple[Floats, EvidenceReport]:
@@ -196,12 +199,8 @@ def _report(chosen: LinkMethod, report: EvidenceReport) -> tuple[LinkMethod, Evi
     return chosen if chosen.name == OURS else Named(OURS, chosen), report
 
 
-def _reciprocals(method: LinkMethod, question: LinkQuestion, edges: Ints, settings: EvaluateSettings) -> Reals:
-    """Mean reciprocal rank of each edge's two directions; the filter knows train and valid only."""
-    known = _known(question)
-    cells = cells_of(settings.memory_mb)
-    both = [1.0 / ranks(method, question, edges, way, settings.block, known, cells=cells).rank for way in question.directions]
-    return np.mean(both, axis=0)
+def _worth(method: LinkMethod, question: LinkQuestion, edges: Ints, settings: EvaluateSettings) -> Reals:
+    return worth(method, question, edges, settings.block, cells_of(settings.memory_mb))
 
 
 def _known(question: LinkQuestion) -> Ints:
@@ -212,8 +211,7 @@ def used_of_validation(question: LinkQuestion, seed: int) -> Ints:
     """The validation links that are used, in order."""
     fewest, most = MOST_LINKS
     size = max(fewest, min(most, _CELLS // max(question.count("source"), question.count("target"), 1)))
-    chosen = np.random.default_rng([seed, 0x5A3D]).permutation(question.split.valid)[:size]
-    return np.sort(chosen)
+    return sample_of(question, size, 0x5A3D, seed)
 
 
 @dataclass(frozen=True)
@@ -230,14 +228,14 @@ class _Cross:
     fold: Ints
     settings: EvaluateSettings
 
-    def reciprocals(self, left_out: int | None) -> Reals:
+    def worth(self, left_out: int | None) -> Reals:
         """Of each link, without the method at this place."""
         out = np.zeros(len(self.valid))
         for number in np.unique(self.fold):
             held = self.fold == number
             others = {d: one.of_edges(self.valid[~held]) for d, one in self.samples.items()}
             method = Combined(self.context, _weights(others, left_out))
-            out[held] = _reciprocals(method, self.question, self.valid[held], self.settings)
+            out[held] = _worth(method, self.question, self.valid[held], self.settings)
         return out
 
 
@@ -247,11 +245,12 @@ def _ablation(cross: _Cross, whole: float, used: Sequence[bool], seed: int) -> l
     Where there are more than MOST_ABLATED links, the loss is that on so many of them, a random sample.
     """
     if len(cross.valid) > MOST_ABLATED:
-        some = np.sort(np.random.default_rng([seed, 0xAB1A]).permutation(len(cross.valid))[:MOST_ABLATED])
+        some = np.searchsorted(cross.valid, sample_of(cross.question, MOST_ABLATED, 0xAB1A, seed, cross.valid))
         cross = replace(cross, valid=cross.valid[some], fold=cross.fold[some])
         cross = replace(cross, samples={d: one.of_edges(cross.valid) for d, one in cross.samples.items()})
-    own = float(cross.reciprocals(None).mean()) if any(used) else whole
-    return [whole - (own - float(cross.reciprocals(place).mean())) if one else whole for place, one in enumerate(used)]
+    judged = cross.question.judged(cross.valid)
+    own = float(cross.worth(None)[judged].mean()) if any(used) else whole
+    return [whole - (own - float(cross.worth(place)[judged].mean())) if one else whole for place, one in enumerate(used)]
 
 
 def _samples(
@@ -260,6 +259,9 @@ def _samples(
     generator = np.random.default_rng([seed, 0xE71D])
     known = question.split.edges.take(_known(question))
     context = Context.of(question, methods, dict.fromkeys(question.directions, valid))
+    if len(question.judged(valid)) < len(valid):  # the links of one list are no independent witnesses: one of each, by chance
+        mixed = generator.permutation(valid)
+        valid = np.sort(mixed[question.judged(mixed)])
     return {d: sample(context, question, valid, d, known, generator) for d in question.directions}, context
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from mmgraph.evaluate.bootstrap import interval
-from mmgraph.evaluate.contract import OURS
+from mmgraph.evaluate.contract import OURS, TaskName
 from mmgraph.evaluate.gnn import GNN
 
 _NAMES = {"mrr": "MRR", "accuracy": "accuracy", "lrap": "label ranking precision"}
@@ -21,7 +20,7 @@ class Verdict:
     difference: mmgraph minus baseline, ``low`` and ``high`` its paired bootstrap interval; n: queries or items of the test split.
     """
 
-    task: Literal["links", "categories"]
+    task: TaskName
     target: str
     metric: str
     mmgraph: float | None
@@ -42,9 +41,7 @@ class Compared:
     drawn: npt.NDArray[np.float64]
 
 
-def verdict(
-    task: Literal["links", "categories"], target: str, metric: str, methods: Mapping[str, Compared], n: int, level: float
-) -> Verdict:
+def verdict(task: TaskName, target: str, metric: str, methods: Mapping[str, Compared], n: int, level: float) -> Verdict:
     """Compare mmgraph with the baseline that is best on the same test queries; that choice decides nothing else.
 
     ``methods``: by name, OURS among them, or empty where the test split is empty.
@@ -54,7 +51,9 @@ def verdict(
         return Verdict(task, target, metric, None, None, None, None, None, None, n, text)
     ours = methods[OURS]
     baselines = {name: one for name, one in methods.items() if name not in (OURS, GNN)}
-    start = f"{target}: mmgraph {_NAMES.get(metric, metric)} {_with_interval(ours, level)}"
+    start = (
+        f"{target}: mmgraph {_NAMES.get(metric, metric.upper() if '@' in metric else metric)} {_with_interval(ours, level)}"
+    )
     gnn = f"; gnn alone {methods[GNN].value:.3f}" if GNN in methods else ""
     if not baselines:
         text = f"{start}; no baseline applies{gnn}"

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -14,14 +13,13 @@ from rich.text import Text
 from scipy.stats import t as student
 
 from mmgraph.errors import RunError
-from mmgraph.evaluate.contract import OURS, Row
+from mmgraph.evaluate.contract import OURS, Row, TaskName
 from mmgraph.outputs.reading import RunFiles
 from mmgraph.outputs.scoreboard import NAMES, NETWORK, boards
 from mmgraph.runs import read_json, write_json
 
 FILE = "seeds.json"
-Task = Literal["links", "categories"]
-Key = tuple[Task, str, str, str, str]
+Key = tuple[TaskName, str, str, str, str]
 """Task, target, split, method, metric."""
 _SHOWN = 3  # metrics of a table beside the intervals of the first
 
@@ -32,7 +30,7 @@ class Spread:
     runs that have it; query_low, query_high: mean ends of the runs' own intervals over queries or items, None where one has none.
     """
 
-    task: Task
+    task: TaskName
     target: str
     split: str
     method: str
@@ -51,7 +49,7 @@ class Spread:
 class Lead:
     """mmgraph minus the baseline that is best over all seeds, paired by seed: mean ``difference``, and its interval as above."""
 
-    task: Task
+    task: TaskName
     target: str
     metric: str
     baseline: str

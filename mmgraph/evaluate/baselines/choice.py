@@ -5,14 +5,16 @@ from collections.abc import Iterable
 import numpy as np
 
 from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
-from mmgraph.evaluate.ranking import ranks
+from mmgraph.evaluate.worth import worth
+from mmgraph.types import Ints
 
 FEWEST = 20  # validation links under which the default is taken
 _MOST, _CELLS = 500, 2**23  # links that choose, and scores that this takes in a direction
 
 
 def best_link_method(question: LinkQuestion, methods: Iterable[LinkMethod], default: int) -> LinkMethod:
-    """The method with the best MRR on a sample of the validation links, the first of equal ones.
+    """The method with the best MRR on a sample of the validation links, the first of equal ones; of a RecommendQuestion the best NDCG on
+    a sample of its users.
 
     The filter knows train and valid only. ``default``: which is taken where there are fewer than FEWEST validation links.
     """
@@ -21,11 +23,19 @@ def best_link_method(question: LinkQuestion, methods: Iterable[LinkMethod], defa
         return list(methods)[default]
     widest = max(question.count("source"), question.count("target"), 1)
     size = max(FEWEST, min(_MOST, _CELLS // widest))
-    edges = np.sort(np.random.default_rng([question.seed, 0xC401CE]).permutation(valid)[:size])
-    known = np.concatenate((question.split.train, valid))
+    edges = sample_of(question, size, 0xC401CE)
+    judged = question.judged(edges)
+    return max(methods, key=lambda method: float(worth(method, question, edges)[judged].mean()))
 
-    def worth(method: LinkMethod) -> float:
-        both = [(1.0 / ranks(method, question, edges, d, known=known).rank).mean() for d in question.directions]
-        return float(np.mean(both))
 
-    return max(methods, key=worth)
+def sample_of(question: LinkQuestion, size: int, salt: int, seed: int | None = None, among: Ints | None = None) -> Ints:
+    """``size`` validation links in order, drawn by chance, of those at positions ``among``; where several are judged together, those of
+    ``size`` lists.
+    """
+    valid = question.split.valid if among is None else among
+    generator = np.random.default_rng([question.seed if seed is None else seed, salt])
+    if len(question.judged(valid)) == len(valid):
+        return np.sort(generator.permutation(valid)[:size])
+    units = question.units(valid)
+    chosen = generator.permutation(np.unique(units))[:size]
+    return np.sort(valid[np.isin(units, chosen)])

@@ -1,0 +1,1 @@
+"""Recommendations as whole lists: asked of users, measured by user."""
