@@ -11,6 +11,7 @@ from mmgraph.split.chance import generator
 from mmgraph.split.cold import cold
 from mmgraph.split.contract import LinkSplit
 from mmgraph.split.pairs import units
+from mmgraph.split.per_user import leave_last, per_user
 from mmgraph.types import Relation, Times
 
 
@@ -30,6 +31,10 @@ def split_links(
         return time(graph, targets, settings)
     if settings.method == "cold":
         return {relation: _by_side(edges, cold(graph, edges, settings, seed)) for relation, edges in targets.items()}
+    if settings.method == "per_user":
+        return {relation: _by_side(edges, per_user(graph, edges, settings, seed)) for relation, edges in targets.items()}
+    if settings.method == "leave_last":
+        return {relation: _by_side(edges, leave_last(graph, edges, settings)) for relation, edges in targets.items()}
     return {relation: random(graph, edges, settings, seed) for relation, edges in targets.items()}
 
 

@@ -18,6 +18,7 @@ from mmgraph.split.labels import split_labels
 from mmgraph.split.links import split_links
 from mmgraph.split.open_classes import closed
 from mmgraph.split.pairs import keys
+from mmgraph.split.per_user import user_notes
 from mmgraph.types import Bools, Ints, Relation
 
 _log = logging.getLogger(__name__)
@@ -46,6 +47,9 @@ def make(
         edges = _without_future(edges, first_held_out(links.values()), notes)
     if settings.links.method == "cold":
         notes += cold_notes(graph, links, settings.links.cold)
+    if settings.links.method in ("per_user", "leave_last"):
+        notes += [note for split in links.values() for note in user_notes(graph, split.edges)]
+    notes += _backwards(links)
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
     notes += _told_by_overlap(links)
@@ -73,6 +77,23 @@ def hidden(split: Split, relation: Relation, links: Bools) -> Split:
     every = {**split.links, relation: moved}
     edges = {**split.visible.edges, relation: one.edges.take(moved.train)}
     return replace(split, links=every, visible=split.visible.with_edges(_without_derived(split.visible, every, edges, [])))
+
+
+def _backwards(links: Mapping[Relation, LinkSplit]) -> list[str]:
+    """What to say of times that run backwards: items held out of a source that are older than what is shown of it."""
+    notes = []
+    for relation, split in links.items():
+        if split.edges.time is None or np.isnan(split.edges.time).any():
+            continue
+        newest = np.full(int(split.edges.source.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(newest, split.edges.source[split.train], split.edges.time[split.train])
+        later = held_out(split)
+        older = split.edges.time[later] < newest[split.edges.source[later]]
+        if older.any():
+            notes.append(
+                f"{int(older.sum())} of {len(later)} held-out {relation} are older than what is shown of the same source"
+            )
+    return notes
 
 
 def _told_by_overlap(links: Mapping[Relation, LinkSplit]) -> list[str]:
