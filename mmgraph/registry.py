@@ -39,6 +39,7 @@ GROUPS: Mapping[str, str] = {
     "label method": "mmgraph.tasks.methods",
     "link baseline": "mmgraph.evaluate.baselines.links",
     "label baseline": "mmgraph.evaluate.baselines.labels",
+    "recommend baseline": "mmgraph.evaluate.baselines.recommend",
     "grouping": "mmgraph.evaluate.groupings",
     "clustering": "mmgraph.evaluate.clusterings",
     "strategy": "mmgraph.evaluate.strategies",

@@ -9,18 +9,20 @@ import numpy as np
 from mmgraph.errors import RunError
 from mmgraph.evaluate.answers import LinkAnswer
 from mmgraph.evaluate.contract import OURS, LinkMethod, LinkQuestion
-from mmgraph.evaluate.evaluate import baseline_names, fit_link_baselines
+from mmgraph.evaluate.evaluate import baseline_names, fit_link_baselines, fit_recommend_baselines
 from mmgraph.evaluate.evidence import COMBINATION, EvidenceReport, Piece, used_of_validation
 from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
 from mmgraph.evaluate.fusion import FEATURES, Combined, Context
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.prepared import of_fact, of_facts, of_links
+from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.evaluate.reliability import Trust
 from mmgraph.model.contract import Embeddings
 from mmgraph.model.train import Trained
 from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import FactsHead, RelationHead
+from mmgraph.tasks.recommend import RecommendHead
 from mmgraph.types import Relation
 
 
@@ -40,6 +42,7 @@ def answer_again(
     for one in trained.heads:
         question = LinkQuestion(split.visible, split.links[relation], seed)
         if isinstance(one.head, RelationHead) and one.head.relation == relation:
+            question = question_of(one.head, split, seed)
             method = _of_links(one.head, one.embeddings, question, reports, settings)
             return LinkAnswer(question, method, trusted)
         if isinstance(one.head, FactsHead) and relation in one.head.relations:
@@ -53,8 +56,10 @@ def everyone_again(
     relation: Relation,
 ) -> Everyone:  # fmt: skip
     """Every method of one relation, on what ``split`` shows; the chosen one is made of the others."""
-    question = LinkQuestion(split.visible, split.links[relation], seed)
-    baselines = fit_link_baselines(question, baseline_names(settings.baselines, "link"))
+    asking = (one.head for one in trained.heads if isinstance(one.head, RelationHead) and one.head.relation == relation)
+    own = next(asking, None)
+    question = LinkQuestion(split.visible, split.links[relation], seed) if own is None else question_of(own, split, seed)
+    baselines = baselines_of(question, settings)
     network = _network(trained, relation)
     methods = {one.name: one for one in (network, *baselines)}
     if any(report.target == question.name for report in reports):
@@ -73,6 +78,20 @@ def _network(trained: Trained, relation: Relation) -> LinkMethod:
     raise RunError("the run has no model of this relation", given=relation, todo="run `mmgraph fit` again")
 
 
+def question_of(head: RelationHead, split: Split, seed: int) -> LinkQuestion:
+    """What was asked of the head's relation, as it was when the run was fitted."""
+    if isinstance(head, RecommendHead):
+        return RecommendQuestion(split.visible, split.links[head.relation], seed, at=head.at)
+    return LinkQuestion(split.visible, split.links[head.relation], seed)
+
+
+def baselines_of(question: LinkQuestion, settings: EvaluateSettings) -> list[LinkMethod]:
+    """The baselines that stand beside a question, fitted."""
+    if isinstance(question, RecommendQuestion):
+        return fit_recommend_baselines(question, settings.baselines)
+    return fit_link_baselines(question, baseline_names(settings.baselines, "link"))
+
+
 def report_of(record: Mapping[str, Any]) -> EvidenceReport:
     """One entry of evidence.json."""
     pieces = tuple(Piece(piece["name"], piece["value"], piece["weights"], piece.get("without")) for piece in record["pieces"])
@@ -85,8 +104,7 @@ def _of_links(
     report, network = _report(question, reports), of_links(head, rows)
     if report.chosen == GNN:
         return network
-    names = baseline_names(settings.baselines, "link")
-    return chosen_again(question, [network, *fit_link_baselines(question, names)], report)
+    return chosen_again(question, [network, *baselines_of(question, settings)], report)
 
 
 def _of_facts(

@@ -13,6 +13,7 @@ from mmgraph.evaluate.evaluate import (
     evaluate_links,
     fit_label_baselines,
     fit_link_baselines,
+    fit_recommend_baselines,
 )
 from mmgraph.evaluate.evidence import EvidenceReport, combine_labels, combine_links
 from mmgraph.evaluate.family import FamilyQuestion, OfRelation, gathered
@@ -20,6 +21,8 @@ from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.open_classes import open_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
+from mmgraph.evaluate.recommend.evaluate import evaluate_recommendations
+from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
 from mmgraph.evaluate.sampled import METRICS as SAMPLED
 from mmgraph.evaluate.sampled import sampled_rows
@@ -31,6 +34,7 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import FactsHead, RelationHead
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.recommend import RecommendHead
 from mmgraph.tasks.several import SeveralHead
 from mmgraph.types import Floats
 
@@ -72,7 +76,9 @@ def answer(
     """Combine model and baselines on validation, then read the test split, once; ``tested``: gets what can be paired with other fits."""
     answers = Answers(tested=tested)
     for one in trained.heads:
-        if isinstance(one.head, RelationHead):
+        if isinstance(one.head, RecommendHead):
+            _recommend(one.head, one.embeddings, split, settings, seed, answers)
+        elif isinstance(one.head, RelationHead):
             _links(one.head, one.embeddings, split, settings, seed, answers)
         elif isinstance(one.head, FactsHead):
             _facts(one.head, one.embeddings, split, settings, seed, answers)
@@ -92,6 +98,19 @@ def _links(
     measured, verdict = _measured(question, [ours, *methods], settings, answers)
     trusted = trust(question, ours, settings, seed, validated_groups(question))
     answers.links.append(LinkAnswer(question, ours, trusted))
+    answers.rows += measured
+    answers.verdicts.append(with_carrier(verdict, evidence.carried))
+    answers.evidence.append(evidence)
+
+
+def _recommend(
+    head: RecommendHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers
+) -> None:
+    question = RecommendQuestion(split.visible, split.links[head.relation], seed, at=head.at)
+    methods: Sequence[LinkMethod] = [of_links(head, rows), *fit_recommend_baselines(question, settings.baselines)]
+    ours, evidence = combine_links(question, methods, settings, seed)
+    measured, verdict = evaluate_recommendations(question, [ours, *methods], settings, answers.tested)
+    answers.links.append(LinkAnswer(question, ours, trust(question, ours, settings, seed, validated_groups(question))))
     answers.rows += measured
     answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)

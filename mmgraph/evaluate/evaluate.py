@@ -33,6 +33,7 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Floats, Ints
 
 Names = Sequence[str] | Literal["all"]
+Group = Literal["link", "label", "recommend"]
 Measured = dict[tuple[str, str], tuple[Statistic, int]]
 """(method, metric) -> the metric, and how many queries or items it is of."""
 
@@ -69,8 +70,18 @@ def fit_label_baselines(question: LabelQuestion, names: Names = "all") -> dict[s
     return {name: made for baseline in baselines for name, made in baseline.fit(question).items()}
 
 
-def baseline_names(names: Names, task: Literal["link", "label"]) -> list[str]:
-    """Of the names in the settings, which may mix both groups, those of one group; an unknown name stays, to be refused.
+def fit_recommend_baselines(question: LinkQuestion, names: Names = "all") -> list[LinkMethod]:
+    """Every link baseline that applies, and those that are for recommendations alone; otherwise as ``fit_link_baselines``."""
+    known = {_plain(name) for name in registry.discover("recommend baseline")}
+    chosen = [
+        name for name in baseline_names(names, "recommend") if _plain(name) in known
+    ]  # others are refused as link baselines
+    own: list[LinkBaseline] = [registry.create("recommend baseline", name) for name in chosen]
+    return [*fit_link_baselines(question, names), *(method for baseline in own for method in baseline.fit(question))]
+
+
+def baseline_names(names: Names, task: Group) -> list[str]:
+    """Of the names in the settings, which may mix all groups, those of one group; an unknown name stays, to be refused.
 
     A dotted path is of the group whose contract its class has.
 
@@ -80,8 +91,9 @@ def baseline_names(names: Names, task: Literal["link", "label"]) -> list[str]:
     own = registry.discover(f"{task} baseline")
     if names == "all":
         return list(own)
-    other = {_plain(name) for name in registry.discover(f"{'label' if task == 'link' else 'link'} baseline")}
-    contract = LabelBaseline if task == "link" else LinkBaseline
+    others = {"link", "label", "recommend"} - {task}
+    other = {_plain(name) for group in others for name in registry.discover(f"{group} baseline")}
+    contract = LinkBaseline if task == "label" else LabelBaseline
     return [name for name in names if _plain(name) not in other and not ("." in name and _is_a(name, contract, task))]
 
 

@@ -20,7 +20,7 @@ from mmgraph.evaluate.bootstrap import Statistic, draws, grouped, interval
 from mmgraph.evaluate.contract import OURS, Row
 from mmgraph.evaluate.metrics import LINK_METRICS
 from mmgraph.outputs.reading import read_run
-from mmgraph.outputs.scoreboard import LOWER, NAMES, Board, boards
+from mmgraph.outputs.scoreboard import Board, boards, lower_is_better, title_of
 from mmgraph.outputs.table import COLUMNS
 from mmgraph.runs import RunFolder, finished_run
 from mmgraph.settings import EvaluateSettings
@@ -170,8 +170,8 @@ def comparison_table(lines: Sequence[Line], names: Sequence[str]) -> Table:
         if before is not None and line.target != before:
             table.add_section()
         before = line.target
-        cells = [_cell(*one, line.metric in LOWER) for one in zip(line.rows, line.differences, strict=True)]
-        metric = NAMES.get(line.metric, line.metric) + (" ↓" if line.metric in LOWER else "")
+        cells = [_cell(*one, lower_is_better(line.metric)) for one in zip(line.rows, line.differences, strict=True)]
+        metric = title_of(line.metric) + (" ↓" if lower_is_better(line.metric) else "")
         table.add_row(target, Text(metric), *cells)
     return table
 

@@ -7,14 +7,16 @@ from rich.table import Table
 from rich.text import Text
 
 from mmgraph.evaluate.contract import OURS, Row
-from mmgraph.outputs.scoreboard import NAMES, NETWORK, Board, boards
+from mmgraph.outputs.scoreboard import NETWORK, Board, boards, title_of
 
-METRIC, MORE = "mrr", "hits@10"
+METRIC, MORE = "mrr", "hits@10"  # of links; of lists the main metric, and the recall of as many places
 TITLES = {
     "answer_degree": "links of the answer",
     "query_degree": "links of the query",
     "modality": "the answer has",
     "warmth": "warm and cold",
+    "users": "links of the user",
+    "items": "what is held out",
 }
 
 
@@ -42,11 +44,12 @@ class Grouped:
     methods: tuple[str, ...]
     groups: tuple[Group, ...]
     left_out: int = 0
+    metrics: tuple[str, str] = (METRIC, MORE)
 
 
 def grouped(rows: Sequence[Row], most: int | None = None) -> list[Grouped]:
     """The test rows of groups, one table a target that has any; ``most``: groups of a grouping, those of the most queries."""
-    found = [_grouped(board, rows, most) for board in boards(rows) if board.task == "links" and not board.suffix]
+    found = [_grouped(board, rows, most) for board in boards(rows) if board.task != "categories" and not board.suffix]
     return [one for one in found if one.groups]
 
 
@@ -64,7 +67,8 @@ def _grouped(board: Board, rows: Sequence[Row], most: int | None) -> Grouped:
         kept = set(sorted(names, key=lambda name: -sizes[name])[:most])
         own = [name for name in names if name in kept]
         shown += [Group(grouping, name, sizes[name], cells[grouping, name], name == own[0]) for name in own]
-    return Grouped(board.target, tuple(name for name in methods if name), tuple(shown), len(cells) - len(shown))
+    metrics = (METRIC, MORE) if board.task == "links" else (board.main, f"recall@{board.main.partition('@')[2]}")
+    return Grouped(board.target, tuple(name for name in methods if name), tuple(shown), len(cells) - len(shown), metrics)
 
 
 def group_table(one: Grouped) -> Table:
@@ -74,15 +78,15 @@ def group_table(one: Grouped) -> Table:
     table.add_column("group", overflow="fold", min_width=max(titles, default=5))
     table.add_column("n", justify="right")
     for method in one.methods:
-        table.add_column(Text(f"{method} {NAMES[METRIC]}"), justify="right")
-    table.add_column(Text(f"{one.methods[0] if one.methods else ''} {NAMES[MORE]}"), justify="right")
+        table.add_column(Text(f"{method} {title_of(one.metrics[0])}"), justify="right")
+    table.add_column(Text(f"{one.methods[0] if one.methods else ''} {title_of(one.metrics[1])}"), justify="right")
     for place, group in enumerate(one.groups):
         if group.first:
             if place:
                 table.add_section()
             table.add_row(Text(group.title, style="dim"))
-        cells = [_cell(group.cells.get((method, METRIC))) for method in one.methods]
-        cells += [_cell(group.cells.get((one.methods[0], MORE)))] if one.methods else []
+        cells = [_cell(group.cells.get((method, one.metrics[0]))) for method in one.methods]
+        cells += [_cell(group.cells.get((one.methods[0], one.metrics[1])))] if one.methods else []
         table.add_row(Text(f"  {group.name}"), f"{group.n:,}", *cells)
     return table
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.effects import Effect, What
-from mmgraph.outputs.scoreboard import NAMES, NETWORK
+from mmgraph.outputs.scoreboard import NETWORK, title_of
 from mmgraph.runs import read_json, write_json
 
 METHODS = (NETWORK, OURS)
@@ -89,7 +89,7 @@ def show_knock_outs(console: Console, effects: Sequence[Effect]) -> None:
 
 
 def _table(one: Knocked) -> Table:
-    title = Text(f"{one.target}, {NAMES.get(one.metric, one.metric)}  (test, n = {one.n})")
+    title = Text(f"{one.target}, {title_of(one.metric)}  (test, n = {one.n})")
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("fit", no_wrap=True)
     for method in METHODS:

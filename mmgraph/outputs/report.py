@@ -20,7 +20,7 @@ from mmgraph.outputs.groups import grouped
 from mmgraph.outputs.knock_outs import METHODS, knocked
 from mmgraph.outputs.previews import Decode, Preview, Previews
 from mmgraph.outputs.reading import RunFiles, read_run
-from mmgraph.outputs.scoreboard import LOWER, NAMES, NETWORK, Board, boards
+from mmgraph.outputs.scoreboard import NETWORK, Board, boards, lower_is_better, title_of
 from mmgraph.runs import RunFolder
 from mmgraph.settings import MediaSettings, OutputSettings
 from mmgraph.split.leaks import ADMITTED
@@ -116,8 +116,14 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "signed": _signed, "count": "{:,}".format, "short": "{:.3g}".format}
-    environment.filters["metric"] = lambda name: NAMES.get(name, name)
-    environment.globals |= {"OURS": OURS, "NETWORK": NETWORK, "LOWER": LOWER, "axis": _axis, "AMONG": AMONG}
+    environment.filters["metric"] = title_of
+    environment.globals |= {
+        "OURS": OURS,
+        "NETWORK": NETWORK,
+        "lower_is_better": lower_is_better,
+        "axis": _axis,
+        "AMONG": AMONG,
+    }
     return environment
 
 

@@ -1,7 +1,7 @@
 """metrics.json by target: methods beside each other, the main metric first, the best baseline known."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mmgraph.evaluate.contract import OURS, SAME_PARENT, Row
@@ -27,7 +27,19 @@ ORDER = (
     "ece",
     "auroc/open",
 )
-LOWER = frozenset({"mr", "ece"})  # the smaller, the better
+OF_LISTS = (
+    "recall",
+    "ndcg",
+    "precision",
+    "hr",
+    "mrr",
+    "map",
+    "coverage",
+    "novelty",
+    "arp",
+    "gini",
+)  # before the length of a list
+LOWER = frozenset({"mr", "ece", "arp", "gini"})  # the smaller, the better
 NAMES = {
     "mrr": "MRR",
     "hits@1": "Hits@1",
@@ -48,6 +60,18 @@ NAMES = {
     "ece": "Calibration error",
     "auroc/open": "AUROC (open classes)",
 }
+LISTS = {
+    "ndcg": "NDCG",
+    "recall": "Recall",
+    "precision": "Precision",
+    "hr": "Hit rate",
+    "mrr": "MRR",
+    "map": "MAP",
+    "coverage": "Coverage",
+    "novelty": "Novelty (bits)",
+    "arp": "Mean popularity",
+    "gini": "Gini",
+}  # before the length of a list
 _AMONG = {SAME_PARENT: ", among the items of the same parent"}
 
 
@@ -77,7 +101,11 @@ class Board:
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The metrics of a table: without those of one direction or class (``mrr/target``), unless there is nothing else."""
+        """The metrics of a table: without those of one direction or class (``mrr/target``), unless there is nothing else; of lists those of
+        the main metric's length.
+        """
+        if self.task == "recommend":
+            return tuple(metric for metric in self.metrics if metric.partition("@")[2] == self.main.partition("@")[2])
         return tuple(metric for metric in self.metrics if "/" not in metric or metric in ORDER) or self.metrics
 
     @property
@@ -112,7 +140,9 @@ def boards(rows: Sequence[Row], split: str = "test", main: Mapping[str, str] | N
 
 def _board(task: str, target: str, split: str, rows: list[Row], main: str | None, suffix: str) -> Board:
     cells = {(row.method, row.metric): row for row in rows}
-    metrics = sorted(dict.fromkeys(row.metric for row in rows), key=lambda metric: (metric != main, _place(metric)))
+    named = dict.fromkeys(row.metric for row in rows)
+    ordered_ = _of_lists(named) if task == "recommend" else sorted(named, key=_place)
+    metrics = sorted(ordered_, key=lambda metric: metric != main)
     methods = dict.fromkeys(row.method for row in rows)
     ordered = sorted(methods, key=lambda m: (m != OURS, m != NETWORK, _cost(cells.get((m, metrics[0])))))
     return Board(task, target, split, tuple(metrics), tuple(ordered), cells, suffix)
@@ -122,7 +152,34 @@ def _place(metric: str) -> int:
     return ORDER.index(metric) if metric in ORDER else len(ORDER)
 
 
+def _of_lists(metrics: Iterable[str]) -> list[str]:
+    """Metrics of recommended lists, those of the length that chose first (what is of all lists together is measured of it alone)."""
+    parts = [(*metric.partition("@")[::2], metric) for metric in metrics]
+    chosen = {length for name, length, _ in parts if name == "coverage"}
+    known = [*LISTS, *sorted({name for name, _, _ in parts} - set(LISTS))]
+    return [m for _, _, _, m in sorted((n not in chosen, int(n or 0), known.index(name), m) for name, n, m in parts)]
+
+
+def title_of(metric: str) -> str:
+    """What a metric is called in a table.
+
+    >>> title_of("mrr"), title_of("ndcg@20"), title_of("recall@5"), title_of("mrr/target")
+    ('MRR', 'NDCG@20', 'Recall@5', 'mrr/target')
+    """
+    name, at, length = metric.partition("@")
+    return NAMES.get(metric) or (f"{LISTS[name]}@{length}" if at and name in LISTS else metric)
+
+
+def lower_is_better(metric: str) -> bool:
+    """Whether the smaller number is the better one.
+
+    >>> lower_is_better("gini@20"), lower_is_better("recall@20")
+    (True, False)
+    """
+    return metric.partition("@")[0] in LOWER
+
+
 def _cost(row: Row | None) -> float:
     if row is None:
         return math.inf
-    return row.value if row.metric in LOWER else -row.value
+    return row.value if lower_is_better(row.metric) else -row.value

@@ -15,7 +15,7 @@ from scipy.stats import t as student
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS, Row, TaskName
 from mmgraph.outputs.reading import RunFiles
-from mmgraph.outputs.scoreboard import NAMES, NETWORK, boards
+from mmgraph.outputs.scoreboard import NETWORK, boards, title_of
 from mmgraph.runs import read_json, write_json
 
 FILE = "seeds.json"
@@ -129,7 +129,7 @@ def _lead(
     keys = [(best.task, target, "test", method, metric) for method in (OURS, best.method)]
     values = tuple(table[keys[0]].value - table[keys[1]].value for table in tables if all(key in table for key in keys))
     mean, deviation, low, high = over(values, level)
-    start = f"{target}: mmgraph {NAMES.get(metric, metric)} {mine[OURS].mean:.3f} against {best.mean:.3f} for {best.method}"
+    start = f"{target}: mmgraph {title_of(metric)} {mine[OURS].mean:.3f} against {best.mean:.3f} for {best.method}"
     text = f"{start}, means of {len(values)} seeds: {_judged(mean, low, high)}"
     return Lead(best.task, target, metric, best.method, mean, deviation, low, high, len(values), values, text)
 
@@ -184,7 +184,7 @@ def _tables(found: Summary) -> list[Table]:
         main, *more = board.shown[:_SHOWN]
         table = Table(title=Text(f"{board.title}  (test, {len(found.seeds)} seeds)"), title_justify="left", title_style="bold")
         table.pad_edge = False
-        for name in ("method", NAMES.get(main, main), "over seeds", "over queries", *(NAMES.get(one, one) for one in more)):
+        for name in ("method", title_of(main), "over seeds", "over queries", *(title_of(one) for one in more)):
             table.add_column(Text(name), justify="left" if name == "method" else "right")
         for method in board.methods:
             style = "bold green" if method == OURS else "cyan" if method == board.best_baseline else ""

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mmgraph.evaluate.contract import OURS, Row
-from mmgraph.outputs.scoreboard import LOWER, NAMES, Board, boards
+from mmgraph.outputs.scoreboard import Board, boards, lower_is_better, title_of
 
 COLUMNS = 4  # what fits into a terminal of 100 columns
 
@@ -25,9 +25,7 @@ def _table(board: Board) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
     table.add_column("method", no_wrap=True)
     for metric in shown:
-        table.add_column(
-            NAMES.get(metric, escape(metric)) + (" (lower is better)" if metric in LOWER else ""), justify="right"
-        )
+        table.add_column(title_of(metric) + (" (lower is better)" if lower_is_better(metric) else ""), justify="right")
     for method in board.methods:
         style = "bold green" if method == OURS else "cyan" if method == board.best_baseline else ""
         name = f"{method} (best baseline)" if method == board.best_baseline else method

@@ -56,6 +56,36 @@ class LinkRanking:
         return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}
 
 
+class ListRanking:
+    """The lists of the first ``users`` sources that have validation links, each ``at`` long, without what train shows."""
+
+    def __init__(self, split: LinkSplit, visible: Graph, users: int, at: int) -> None:
+        edges, self._at = split.edges, at
+        self._items = visible.count(split.relation.target)
+        self._users = np.unique(edges.source[split.valid])[:users]
+        self._known, self._true = (
+            KnownPairs(edges.source[p], edges.target[p], self._items) for p in (split.train, split.valid)
+        )
+        self._held_out = np.bincount(edges.source[split.valid], minlength=visible.count(split.relation.source))[self._users]
+        self._same = split.relation.source == split.relation.target
+
+    def figures(self, scores: Callable[[Ints, bool], Tensor]) -> dict[str, float]:
+        """Mean NDCG over the users (evaluate/recommend/metrics.py); nothing where there are none. ``scores``: as LinkRanking's."""
+        found, gains = np.zeros(len(self._users)), 1.0 / np.log2(np.arange(2, self._at + 2))
+        ideal = np.cumsum(gains)[np.minimum(self._held_out, self._at) - 1]
+        step = max(1, min(_BLOCK, _CELLS // max(self._items, 1)))
+        for start in range(0, len(self._users), step):
+            users = self._users[start : start + step]
+            given = scores(users, False).float().cpu().clone()
+            given[torch.from_numpy(self._known.contains(users[:, None], np.arange(self._items)[None]))] = -torch.inf
+            if self._same:
+                given[torch.arange(len(users)), torch.from_numpy(users)] = -torch.inf
+            best = given.topk(min(self._at, self._items), dim=1).indices.numpy()
+            hit = self._true.contains(np.broadcast_to(users[:, None], best.shape), best)
+            found[start : start + step] = hit @ gains[: best.shape[1]]
+        return {f"ndcg@{self._at}": float((found / ideal).mean())} if len(found) else {}
+
+
 class FactRanking:
     """Both questions of validation facts; ``known``: train and validation facts."""
 

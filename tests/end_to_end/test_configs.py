@@ -39,6 +39,7 @@ def test_these_are_all_configs():
         "folder.yaml",
         "knowledge.yaml",
         "paths.yaml",
+        "recommend.yaml",
         "tables.yaml",
         "video.yaml",
     }
@@ -115,6 +116,20 @@ def test_citations_made_here(tmp_path):
     np.save(root / "features" / "paper.words.npy", words.astype(np.float32))
     (root / "features" / "paper.words.ids.txt").write_text("\n".join(f"p{i}" for i in range(60)))
     assert asked("paper.topic") <= fitted("citations", root, tmp_path / "runs" / "citations")
+
+
+def test_listeners_made_here(tmp_path):
+    root = tmp_path / "listeners"
+    root.mkdir()
+    generator = np.random.default_rng(5)
+    items = [(f"u{i}", "user") for i in range(25)] + [(f"a{i}", "artist") for i in range(30)] + [("t0", "tag"), ("t1", "tag")]
+    write_csv(root / "items.csv", ("id", "kind"), items)
+    links = [(f"u{u}", "listens", f"a{a}") for u in range(25) for a in generator.choice(30, 8, replace=False)]
+    links += [(f"u{u}", "friend_of", f"u{(u + 1) % 25}") for u in range(25)] + [
+        (f"a{a}", "has_tag", f"t{a % 2}") for a in range(30)
+    ]
+    write_csv(root / "links.csv", ("source", "relation", "target"), links)
+    assert asked("user/listens/artist") <= fitted("recommend", root, tmp_path / "runs" / "recommend")
 
 
 @pytest.mark.real

@@ -10,6 +10,7 @@ from mmgraph.types import Ints
 
 FEWEST = 20  # validation links under which the default is taken
 _MOST, _CELLS = 500, 2**23  # links that choose, and scores that this takes in a direction
+_MOST_USERS, _CELLS_OF_USERS = 2000, 2**25  # whose lists choose: a list tells less than a rank
 
 
 def best_link_method(question: LinkQuestion, methods: Iterable[LinkMethod], default: int) -> LinkMethod:
@@ -22,7 +23,8 @@ def best_link_method(question: LinkQuestion, methods: Iterable[LinkMethod], defa
     if len(valid) < FEWEST:
         return list(methods)[default]
     widest = max(question.count("source"), question.count("target"), 1)
-    size = max(FEWEST, min(_MOST, _CELLS // widest))
+    most, cells = (_MOST, _CELLS) if question.judged(valid).size == valid.size else (_MOST_USERS, _CELLS_OF_USERS)
+    size = max(FEWEST, min(most, cells // widest))
     edges = sample_of(question, size, 0xC401CE)
     judged = question.judged(edges)
     return max(methods, key=lambda method: float(worth(method, question, edges)[judged].mean()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,24 +32,27 @@ class FastRP(LinkBaseline):
         if not fits_in_memory("fastrp+knn", Union.bytes_of(question.graph) + 4 * 4 * nodes * self.width):
             return []
         union = Union.of(question.graph)
-        vectors = self._vectors(union, question.seed)
+        vectors = fast_rp_vectors(union.adjacency, self.width, self.weights, self.power, question.seed)
         source, target = (vectors[union.nodes(kind)] for kind in (question.relation.source, question.relation.target))
         return [CosineLinks("fastrp+knn", _features(source), _features(target))]
 
-    def _vectors(self, union: Union, seed: int) -> Floats:
-        """float32 [nodes, width]: weighted sum of A^k R, A the random walk matrix, R very sparse random (s = 3)."""
-        degrees = union.degrees()
-        thirds = np.random.default_rng([seed, 0xFA57]).integers(6, size=(len(degrees), self.width), dtype=np.int8)
-        random = np.sqrt(np.float32(3.0)) * ((thirds == 0).astype(np.float32) - (thirds == 1))
-        scale = np.maximum(degrees, 1.0) / max(degrees.sum(), 1.0)
-        current = random * (scale**self.power).astype(np.float32)[:, None]
-        walk = union.adjacency.multiply((1.0 / np.maximum(degrees, 1.0)).astype(np.float32)[:, None]).tocsr()
-        total = np.zeros_like(current)
-        for weight in self.weights:
-            current = walk @ current
-            if weight:
-                total += np.float32(weight) * unit_rows(current)
-        return total
+
+def fast_rp_vectors(adjacency: Any, width: int, weights: Sequence[float], power: float, seed: int) -> Floats:
+    """float32 [nodes, width]: weighted sum of A^k R, A the random walk matrix of ``adjacency`` (CSR, symmetric, its entries the weights of
+    the links), R very sparse random (s = 3).
+    """
+    degrees = np.asarray(adjacency.sum(axis=1), np.float64).ravel()
+    thirds = np.random.default_rng([seed, 0xFA57]).integers(6, size=(len(degrees), width), dtype=np.int8)
+    random = np.sqrt(np.float32(3.0)) * ((thirds == 0).astype(np.float32) - (thirds == 1))
+    scale = np.where(degrees > 0, degrees, 1.0) / max(degrees.sum(), 1.0)
+    current = random * (scale**power).astype(np.float32)[:, None]
+    walk = adjacency.multiply((1.0 / np.where(degrees > 0, degrees, 1.0)).astype(np.float32)[:, None]).tocsr()
+    total = np.zeros_like(current)
+    for weight in weights:
+        current = walk @ current
+        if weight:
+            total += np.float32(weight) * unit_rows(current)
+    return total
 
 
 def _features(vectors: Floats) -> Features:

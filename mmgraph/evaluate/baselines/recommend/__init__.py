@@ -1,0 +1,1 @@
+"""Baselines of recommendations alone, one a file; those of links stand beside them."""

@@ -1,0 +1,42 @@
+"""The head of a recommendation: asked from the side of the users alone."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Embeddings
+from mmgraph.sample.batch import Batch
+from mmgraph.split.contract import LinkSplit
+from mmgraph.tasks.heads import Compare, LinkHead
+from mmgraph.tasks.ranking import ListRanking
+
+_USERS = 2000  # whose lists are looked at each epoch; all are measured once training has ended
+
+
+class RecommendHead(LinkHead):
+    """A LinkHead whose users are compared with items, and not items with users; the NDCG of lists ``at`` long chooses the epoch."""
+
+    def __init__(self, split: LinkSplit, visible: Graph, compare: Compare, weight: float, at: int) -> None:
+        super().__init__(str(split.relation), split, visible, compare, weight)
+        self.at = at
+        self.figure = f"ndcg@{at}" if len(split.valid) else None
+        self._lists = ListRanking(split, visible, _USERS, at)
+
+    def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
+        """Each user's true item beside the candidates of the batch, and what the regulariser adds."""
+        asked = batch.links[self.name]
+        of_sources, of_targets = embeddings[self.relation.source], embeddings[self.relation.target]
+        targets = self.scorer.target(of_targets)
+        source, target = self.scorer.source(of_sources)[asked.source], targets[asked.target]
+        positive = self.scorer.pairs(source, target)
+        to_targets = self.scorer.matrix(source, targets[asked.other_targets])
+        loss = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q)
+        if self.regulariser is None:
+            return loss
+        return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))
+
+    @torch.no_grad()
+    def validate(self, embeddings: Embeddings) -> dict[str, float]:
+        """See ListRanking."""
+        return self._lists.figures(self._prepared(embeddings))

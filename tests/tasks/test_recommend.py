@@ -1,0 +1,128 @@
+"""The task Recommend: what its head reports and learns, and a run of it from tables to lists."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from graph_made import FOLLOWS, made
+from runs_made import QUICK, write_csv
+
+from mmgraph.cli import main
+from mmgraph.evaluate.recommend.question import RecommendQuestion
+from mmgraph.model.data import GraphData
+from mmgraph.model.losses.info_nce import InfoNCE
+from mmgraph.model.scorers.dot import Dot
+from mmgraph.rerun import link_answer
+from mmgraph.sample.asked import Asked
+from mmgraph.settings import BatchSettings, ModelSettings
+from mmgraph.tasks.heads import Compare, LinkHead
+from mmgraph.tasks.kinds.recommend import Recommend
+from mmgraph.tasks.recommend import RecommendHead
+
+GRAPH, SPLIT = made()
+
+
+def heads(at=3):
+    split, compare = SPLIT.links[FOLLOWS], Compare(Dot(4, heads=False), InfoNCE())
+    return RecommendHead(split, SPLIT.visible, compare, 1.0, at), LinkHead(str(FOLLOWS), split, SPLIT.visible, compare, 1.0)
+
+
+def test_the_validation_figure_is_the_mean_ndcg_of_users():
+    head, _ = heads(20)
+    rows = torch.randn(100, 4, generator=torch.Generator().manual_seed(0))
+    scores, split = (rows @ rows.T / 2).numpy(), SPLIT.links[FOLLOWS]
+    pairs = {
+        part: set(map(tuple, np.stack((split.edges.source, split.edges.target), 1)[getattr(split, part)]))
+        for part in ("train", "valid")
+    }
+    found = []
+    for user in {source for source, _ in pairs["valid"]}:
+        left = [item for item in range(100) if item != user and (user, item) not in pairs["train"]]
+        listed = sorted(left, key=lambda item: -scores[user, item])[:20]
+        true = [(user, item) in pairs["valid"] for item in listed]
+        best = sum(1 / math.log2(2 + place) for place in range(min(20, sum(source == user for source, _ in pairs["valid"]))))
+        found.append(sum(one / math.log2(2 + place) for place, one in enumerate(true)) / best)
+    assert head.figure == "ndcg@20"
+    assert head.validate({"segment": rows})["ndcg@20"] == pytest.approx(np.mean(found), rel=1e-6)
+    assert np.mean(found) > 0
+
+
+def test_users_are_compared_with_items_and_items_with_nobody():
+    torch.manual_seed(0)
+    one, both = heads()
+    rows = torch.randn(100, 4)
+    asked = GraphData(
+        SPLIT.visible,
+        Asked(Recommend(relation=str(FOLLOWS), negatives="every").asked_links(SPLIT), []),
+        ModelSettings(width=4, batches=BatchSettings(mode="full")),
+        0.5,
+        7,
+    )
+    batch = next(iter(asked.train_dataloader()))
+    links = batch.links[str(FOLLOWS)]
+    scores = rows @ rows.T / 2
+    losses = []
+    for row, (source, target) in enumerate(zip(links.source.tolist(), links.target.tolist(), strict=True)):
+        others = [int(item) for place, item in enumerate(links.other_targets) if not links.is_link[row, place]]
+        losses.append(float(torch.logsumexp(scores[source, [target, *others]], 0) - scores[source, target]))
+    assert float(one.loss({"segment": rows}, batch)) == pytest.approx(np.mean(losses), rel=1e-5)
+    assert float(both.loss({"segment": rows}, batch)) != pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def tables(root):
+    """Users of two tastes, friends of one taste, items with tags; one user without any play."""
+    root.mkdir()
+    generator = np.random.default_rng(3)
+    users, items = 40, 30
+    kinds = (
+        [(f"u{i}", "user") for i in range(users + 1)]
+        + [(f"m{i}", "music") for i in range(items)]
+        + [("t0", "tag"), ("t1", "tag")]
+    )
+    write_csv(root / "items.csv", ("id", "kind"), kinds)
+    plays = {
+        (u, int(i))
+        for u in range(users)
+        for i in generator.choice(np.flatnonzero(np.arange(items) % 2 == u % 2), 8, replace=False)
+    }
+    rows = [(f"u{u}", "plays", f"m{i}", 1 + u, 100 * u + i) for u, i in sorted(plays)]
+    rows += [(f"u{u}", "friend_of", f"u{(u + 2) % users}", "", "") for u in range(users)]
+    rows += [(f"m{i}", "has_tag", f"t{i % 2}", "", "") for i in range(items)]
+    write_csv(root / "links.csv", ("source", "relation", "target", "weight", "time"), rows)
+
+
+def test_from_plays_to_lists(tmp_path):
+    tables(tmp_path / "tables")
+    run = tmp_path / "run"
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"""
+catalogue: {{class_path: Tables, init_args: {{root: {tmp_path / "tables"}}}}}
+run: {{dir: {run}}}
+graph: {{edges: []}}
+split: {{links: {{method: per_user}}}}
+model: {{layer: light_gcn, width: 16, learning_rate: 0.05}}
+evaluate: {{ks: [1, 5]}}
+tasks: [{{class_path: Recommend, init_args: {{relation: user/plays/music, at: 5}}}}]
+"""
+    )
+    assert main(["fit", "--config", str(config), *QUICK, "--trainer.max_epochs", "15"]) == 0
+    rows = json.loads((run / "metrics.json").read_text())
+    own = {(row["method"], row["metric"]): row["value"] for row in rows if row["split"] == "test" and not row["group"]}
+    methods = {name for name, _ in own}
+    assert {"mmgraph", "gnn", "popularity", "ease", "item_knn", "slim", "content:tag", "fastrp+similar_users"} <= methods
+    assert {metric for _, metric in own} >= {"ndcg@5", "recall@1", "map@5", "coverage@5", "gini@5", "novelty@5", "arp@5"}
+    assert own["mmgraph", "recall@5"] > 0.3 > own["popularity", "recall@5"] - 0.1
+    assert {row["task"] for row in rows} == {"recommend"}
+    (verdict,) = json.loads((run / "verdict.json").read_text())
+    assert verdict["metric"] == "ndcg@5" and verdict["n"] == 40
+    notes = json.loads((run / "graph.json").read_text())["notes"]
+    assert "1 of 41 user have no user/plays/music at all: nobody asks what they would want" in notes
+    page = (run / "report" / "index.html").read_text()
+    assert ("NDCG@5" in page and "links of the user" not in page) or "Recall@5" in page
+    answer = link_answer(run, None)
+    assert isinstance(answer.question, RecommendQuestion)
+    assert answer.question.at == 5
+    assert main(["evaluate", str(run)]) == 0
