@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mmgraph.evaluate.bootstrap import draws, interval
-from mmgraph.evaluate.contract import OURS, Row
-from mmgraph.evaluate.effects import MAIN, Measurement, Task
+from mmgraph.evaluate.contract import OURS, Row, TaskName
+from mmgraph.evaluate.effects import MAIN, Measurement
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.settings import EvaluateSettings
 
@@ -14,7 +14,7 @@ from mmgraph.settings import EvaluateSettings
 class Change:
     """``difference`` = ``after`` - ``before``, with its paired bootstrap interval where the question was answered anew for it."""
 
-    task: Task
+    task: TaskName
     target: str
     metric: str
     method: str

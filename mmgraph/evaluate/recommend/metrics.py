@@ -50,7 +50,7 @@ def hit_rate(hits: Bools, _: Ints) -> Reals:
     >>> hit_rate(np.array([[False, True], [False, False]]), np.array([1, 5]))
     array([1., 0.])
     """
-    return hits.any(1).astype(np.float64)
+    return np.asarray(hits.any(1), np.float64)
 
 
 def mrr(hits: Bools, _: Ints) -> Reals:

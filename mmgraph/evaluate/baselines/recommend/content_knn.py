@@ -56,10 +56,8 @@ def _descriptions(graph: Graph, asked: Relation) -> Iterator[tuple[str, Any]]:
         if relation != asked and relation.target == asked.target and relation.source not in (asked.source, asked.target):
             bags.setdefault(relation.source, []).append((edges.target, edges.source))
     for kind, pairs in bags.items():
-        yield (
-            kind,
-            _bag(*(np.concatenate(one) for one in zip(*pairs, strict=True)), (graph.count(asked.target), graph.count(kind))),
-        )
+        item, neighbour = (np.concatenate(one) for one in zip(*pairs, strict=True))
+        yield kind, _bag(item, neighbour, (graph.count(asked.target), graph.count(kind)))
 
 
 def _bag(item: Ints, neighbour: Ints, shape: tuple[int, int]) -> Any:
