@@ -21,6 +21,7 @@ commands:
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
   ablate RUN [--relations]                      fit again without links, each modality, other tasks: what each is worth; into the report
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
+  recommend RUN [--user ID ...] [--explain]     what each user will want, streamed to a file; similar RUN --item ID: what is alike
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
   order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
   gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
@@ -50,6 +51,9 @@ options of predict:
   --source ID ...    only of these items; --top-k N (10): of each; --threshold P: at least so probable; --exclude-known
   --format F         parquet (as it is), csv or json; --to FILE: instead of one in the run's predictions/
   --approximate      by an index of nearest neighbours (faiss), whose recall is measured and said; --recall R (0.95) is aimed at
+options of recommend and similar:
+  --top-k N (20)     of each; --kind K: of items; --exclude-known: not what the user has; --explain: what speaks for each, in columns
+  --format F, --to FILE: as for predict; --relation SOURCE/NAME/TARGET where there are several
 options of export:
   --predictions      with the predicted links; --embeddings: with the vectors of items (not graphml)
 options of order and gaps:
@@ -284,6 +288,24 @@ def _predict(words: list[str]) -> int:
     print(answer.trust.text)
     print(done.text)
     print(done.path)
+    return 0
+
+
+def _recommend(words: list[str]) -> int:
+    from mmgraph.recommend import RECOMMEND, recommend
+
+    values = dict.fromkeys(("--top-k", "--kind", "--relation", "--format", "--to"), 1) | {"--user": 0}
+    runs, given = _taken(words, values, ("--exclude-known", "--explain"), RECOMMEND)
+    print(*recommend(_one_run(runs, "recommend"), given, _number(given, "--top-k", int, 20)), sep="\n")
+    return 0
+
+
+def _similar(words: list[str]) -> int:
+    from mmgraph.recommend import SIMILAR, similar
+
+    values = dict.fromkeys(("--top-k", "--kind", "--format", "--to"), 1) | {"--item": 0}
+    runs, given = _taken(words, values, (), SIMILAR)
+    print(*similar(_one_run(runs, "similar"), given, _number(given, "--top-k", int, 20)), sep="\n")
     return 0
 
 
@@ -598,6 +620,8 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "ablate": _ablate,
     "compare": _compare,
     "predict": _predict,
+    "recommend": _recommend,
+    "similar": _similar,
     "export": _export,
     "order": _order,
     "gaps": _gaps,

@@ -183,6 +183,13 @@ def link_answer(path: Path, relation: str | None) -> LinkAnswer:
     return answer_again(opened.trained, opened.split, settings, seed, reports_of(opened.run), trusted[chosen], chosen)
 
 
+def answer_of(opened: Reopened, relation: Relation) -> LinkAnswer:
+    """What an opened run answers about one of its target relations."""
+    settings, seed = opened.settings.evaluate, opened.settings.run.seed
+    trusted = relations_of(opened.run.path)[relation]
+    return answer_again(opened.trained, opened.split, settings, seed, reports_of(opened.run), trusted, relation)
+
+
 def everyone(opened: Reopened, relation: Relation, trusted: Trust) -> Everyone:
     """Every method of a relation, on what the split of ``opened`` shows."""
     settings, seed = opened.settings.evaluate, opened.settings.run.seed

@@ -49,7 +49,8 @@ def make(
         notes += cold_notes(graph, links, settings.links.cold)
     if settings.links.method in ("per_user", "leave_last"):
         notes += [note for split in links.values() for note in user_notes(graph, split.edges)]
-    notes += _backwards(links)
+    if settings.links.method == "given":
+        notes += _backwards(links)
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
     notes += _told_by_overlap(links)

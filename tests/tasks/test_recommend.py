@@ -1,5 +1,6 @@
 """The task Recommend: what its head reports and learns, and a run of it from tables to lists."""
 
+import csv
 import json
 import math
 
@@ -93,7 +94,7 @@ def tables(root):
     write_csv(root / "links.csv", ("source", "relation", "target", "weight", "time"), rows)
 
 
-def test_from_plays_to_lists(tmp_path):
+def test_from_plays_to_lists(tmp_path, capsys):
     tables(tmp_path / "tables")
     run = tmp_path / "run"
     config = tmp_path / "config.yaml"
@@ -126,3 +127,74 @@ tasks: [{{class_path: Recommend, init_args: {{relation: user/plays/music, at: 5}
     assert isinstance(answer.question, RecommendQuestion)
     assert answer.question.at == 5
     assert main(["evaluate", str(run)]) == 0
+    check_lists(run, capsys)
+    check_similar(run, capsys)
+    check_refusals(run, capsys)
+
+
+def lines_of(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def asked_of(run, capsys, *words):
+    capsys.readouterr()
+    assert main([words[0], str(run), *words[1:]]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def refused(run, capsys, *words):
+    assert main([words[0], str(run), *words[1:]]) == 2
+    return capsys.readouterr().err
+
+
+def check_lists(run, capsys):
+    plays = {
+        (row["source"], row["target"]) for row in lines_of(run.parent / "tables" / "links.csv") if row["relation"] == "plays"
+    }
+    asked_of(run, capsys, "recommend", "--format", "csv", "--top-k", "4", "--exclude-known", "--explain")
+    rows = lines_of(run / "predictions" / "recommendations.csv")
+    assert len({row["user"] for row in rows}) == 41 and len(rows) == 41 * 4
+    assert not {(row["user"], row["item"]) for row in rows} & plays
+    pieces = [name for name in rows[0] if name.startswith("evidence.")]
+    for row in rows:
+        assert sum(float(row[name]) for name in pieces) == pytest.approx(float(row["score"]), abs=1e-4)
+        liked = [row[f"liked_{n}"] for n in (1, 2, 3) if row[f"liked_{n}"]]
+        assert {(row["user"], item) for item in liked} <= plays and row["item"] not in liked
+        assert len(liked) == (3 if row["user"] != "u40" else 0)
+    alike = [int(row["user"][1:]) % 2 == int(row["item"][1:]) % 2 for row in rows if row["user"] != "u40"]
+    assert np.mean(alike) > 0.7
+
+    told = asked_of(
+        run, capsys, "recommend", "--user", "u7", "u40", "--top-k", "30", "--to", str(run / "two.csv"), "--kind", "music"
+    )
+    assert "1 of these user have no user/plays/music that could be seen: what they get says nothing of them" in told
+    two = lines_of(run / "two.csv")
+    assert [row["user"] for row in two] == ["u7"] * 30 + ["u40"] * 30
+    assert [int(row["rank"]) for row in two[:30]] == list(range(1, 31))
+    assert [float(row["score"]) for row in two[:30]] == sorted((float(row["score"]) for row in two[:30]), reverse=True)
+
+
+def check_similar(run, capsys):
+    asked_of(run, capsys, "similar", "--item", "m3", "--top-k", "5", "--to", str(run / "near.csv"))
+    near = lines_of(run / "near.csv")
+    vectors = np.load(run / "embeddings" / "music.npy").astype(np.float64)
+    ids = (run / "embeddings" / "music.ids.txt").read_text().split()
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosine = dict(zip(ids, unit @ unit[ids.index("m3")], strict=True))
+    slow = sorted((one for one in ids if one != "m3"), key=lambda one: -cosine[one])[:5]
+    assert [row["similar"] for row in near] == slow
+    assert [float(row["cosine"]) for row in near] == pytest.approx([cosine[one] for one in slow], abs=1e-5)
+    asked_of(run, capsys, "similar", "--item", "m3", "--kind", "tag", "--format", "csv")
+    assert {row["similar"] for row in lines_of(run / "predictions" / "similar.csv")} == {"t0", "t1"}
+
+
+def check_refusals(run, capsys):
+    wrong = refused(run, capsys, "recommend", "--user", "u400")
+    assert "no user of kind user has this id; given: u400; did you mean u40" in wrong
+    assert "no item has this id; given: m333; did you mean m" in refused(run, capsys, "similar", "--item", "m333")
+    assert "similar needs an item or a kind" in refused(run, capsys, "similar")
+    assert "the run recommends nothing of the kind; given: tag" in refused(run, capsys, "recommend", "--kind", "tag")
+    assert "--top-k must be 1 at least" in refused(run, capsys, "recommend", "--top-k", "0")
+    assert "--to must end as its format" in refused(run, capsys, "recommend", "--to", "x.csv", "--format", "json")
+    assert "no such kind; given: nobody" in refused(run, capsys, "similar", "--kind", "nobody")
