@@ -1,10 +1,11 @@
 """Categories without labels: from their names, and from nothing. Labels are read to measure, and by nothing else.
 
 python benchmarks/unlabelled.py [--sample FOLDER] [--data ../shared/data] [--weights ../shared/weights] [--out benchmarks/results]
-    [--store FOLDER] [--epochs 60] [--seeds 3] [--only names|nothing]
+    [--store FOLDER] [--epochs 60] [--seeds 3] [--only names|nothing] [--towers text image]
 
 Prompts are one pattern a corpus, written before anything was measured. ``--sample``: a folder that `mmgraph sample` wrote, made anew
-when not given. Numbers from nothing are means over seeds, with the lowest and highest; each seed trains anew.
+when not given. Numbers from names have 95 % intervals by bootstrap over items (the segments of one video together); those from nothing
+are means over seeds, with the lowest and highest; each seed trains anew.
 """
 
 import argparse
@@ -18,7 +19,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import msgspec
 import numpy as np
-from sklearn.metrics import f1_score
 
 from encoders import stand_in
 from mmgraph import registry
@@ -27,11 +27,14 @@ from mmgraph.encode.choose import choose
 from mmgraph.evaluate.agreement import agreement
 from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.clusters import raw_question
+from mmgraph.evaluate.contract import LabelQuestion
+from mmgraph.evaluate.evaluate import evaluate_labels
 from mmgraph.evaluate.zero_shot import named_vectors, reached, refined, zero_shot
 from mmgraph.ingest import features, read
 from mmgraph.model.train import train
 from mmgraph.pipeline import assemble, built, divide
-from mmgraph.settings import Settings, convert
+from mmgraph.settings import EvaluateSettings, Settings, convert
+from mmgraph.split.contract import LabelSplit
 
 MINILM, CLIP = "minilm_wheel", "CLIP stand-in"
 PATTERNS = {
@@ -40,6 +43,8 @@ PATTERNS = {
 }
 TEMPERATURE = {"text": 0.05, "image": 0.01}
 TASKS = {"Masked": "masked", "Bootstrap": "bootstrap"}
+FIELDS = ("category", "force", "level", "mechanic")
+ABOUT = __doc__.split("\n\n")[-1].replace("\n", " ").strip()
 METHODS = ("kmeans", "hdbscan", "louvain", "leiden")
 
 
@@ -55,7 +60,10 @@ def settings(catalogue, store, image="image_statistics"):
             "when_unavailable": "error",
             "store": store,
         },
-        "graph": {"edges": [] if catalogue["class_path"] == "Tables" else ["follows", "contains", "attached"]},
+        "graph": {
+            "near_duplicates": {"find": False},  # nothing is divided
+            "edges": [] if catalogue["class_path"] == "Tables" else ["follows", "contains", "attached"],
+        },
         "model": {"width": 64, "dropout": 0.3, "learning_rate": 0.003},
         "tasks": ["masked"],
     }
@@ -69,31 +77,38 @@ def opened(given):
     return divide(given, graph, []), collected
 
 
-def figures(of, classes):
-    return f"{np.mean(of == classes):.3f} | {f1_score(classes, of, average='macro', zero_division=0):.3f}"
-
-
-def names(corpus, kind, field, ways):
-    """Rows: zero-shot and refined, by each modality that has a text tower, beside the commonest class."""
-    rows = []
+def names(corpus, kind, fields, ways):
+    """Rows: zero-shot and refined, by each modality that has a text tower, beside the commonest class of each field."""
+    found = {field: {} for field in fields}
     for (modality, title), (catalogue_settings, tower) in ways.items():
-        split, _ = opened(catalogue_settings)
-        graph = split.visible
-        labels = graph.labels[kind, field]
-        known = np.flatnonzero(labels.values >= 0)
-        truth = labels.values[known]
-        if not rows:
-            common = np.full(len(known), np.bincount(truth).argmax())
-            what = f"{corpus}: {kind}.{field} (n = {len(known)}, {len(labels.classes)} classes)"
-            rows.append(f"| {what} | commonest class | {figures(common, truth)} |")
-        chosen = choose("text", [tower], "error", "cpu").encoder()
-        prompts = {name: [PATTERNS[corpus][modality].format(name)] for name in labels.classes}
+        graph = opened(catalogue_settings)[0].visible
         items = reached(graph, kind, modality)
-        probabilities = zero_shot(items, named_vectors(chosen, prompts), TEMPERATURE[modality])
-        spread = refined(ClusterQuestion.of(graph, kind, items.vectors), probabilities)
-        for name, one in (("names", probabilities), ("names, refined over the graph", spread)):
-            rows.append(f"| | {title}, {name} | {figures(one.argmax(1)[known], truth)} |")
-    return rows
+        chosen = choose("text", [tower], "error", "cpu").encoder()
+        for field, predictions in found.items():
+            prompts = {name: [PATTERNS[corpus][modality].format(name)] for name in graph.labels[kind, field].classes}
+            probabilities = zero_shot(items, named_vectors(chosen, prompts), TEMPERATURE[modality])
+            predictions[f"{title}, names"] = probabilities
+            spread = refined(ClusterQuestion.of(graph, kind, items.vectors), probabilities)
+            predictions[f"{title}, names, refined over the graph"] = spread
+    return [
+        line for field, predictions in found.items() for line in told(corpus, graph, graph.labels[kind, field], predictions)
+    ]
+
+
+def told(corpus, graph, labels, predictions):
+    """Rows of one field: every label is asked, none was shown."""
+    known, none = np.flatnonzero(labels.values >= 0), np.zeros(0, np.int64)
+    common = np.zeros((len(labels.values), len(labels.classes)), np.float32)
+    common[:, np.bincount(labels.values[known]).argmax()] = 1.0
+    question = LabelQuestion(graph, LabelSplit(labels, none, none, known), 0)
+    rows, _ = evaluate_labels(question, {"commonest class": common, **predictions}, EvaluateSettings())
+    cells = {
+        (row.method, row.metric): f"{row.value:.3f} ({row.low:.3f}–{row.high:.3f})" for row in rows if row.split == "test"
+    }
+    first = f"{corpus}: {labels.target} (n = {len(known)}, {len(labels.classes)} classes)"
+    for method in ("commonest class", *predictions):
+        yield f"| {first} | {method} | {cells[method, 'accuracy']} | {cells[method, 'macro_f1']} |"
+        first = ""
 
 
 def nothing(corpus, given, kind, field, words):
@@ -150,6 +165,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", choices=("names", "nothing"))
+    parser.add_argument("--towers", nargs="+", choices=("text", "image"), default=("text", "image"), help="what reads names")
     words = parser.parse_args()
     logging.getLogger("mmgraph").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as temporary:
@@ -170,9 +186,11 @@ def main():
                 ("text", MINILM): (settings(exercises, f"{store}/exercises"), MINILM),
                 ("image", CLIP): (settings(exercises, f"{store}/exercises", image), tower),
             }
-            for field in ("category", "force"):
-                lines += names("exercises", "exercise", field, ways)
-            lines += names("sample", "segment", "category", {("text", MINILM): (settings(sample, f"{store}/sample"), MINILM)})
+            ways = {way: given for way, given in ways.items() if way[0] in words.towers}
+            lines += names("exercises", "exercise", FIELDS, ways)
+            lines += names(
+                "sample", "segment", ("category",), {("text", MINILM): (settings(sample, f"{store}/sample"), MINILM)}
+            )
             write(words.out / "names.md", "Categories from their names alone", lines, words)
         if words.only != "names":
             lines = ["| what | vectors | clusters by | NMI | ARI | accuracy | clusters |", "|---|---|---|---|---|---|---|"]
@@ -183,8 +201,10 @@ def main():
 
 def write(path, title, lines, words):
     when = time.strftime("%Y-%m-%d")
-    command = f"`python benchmarks/unlabelled.py --epochs {words.epochs} --seeds {words.seeds}`"
-    text = f"# {title}\n\n{command}, {when}, {os.cpu_count()} cores.\n\n"
+    command = f"python benchmarks/unlabelled.py --only {words.only or 'names'} --towers {' '.join(words.towers)}"
+    if "nothing" in title:
+        command = f"python benchmarks/unlabelled.py --only nothing --epochs {words.epochs} --seeds {words.seeds}"
+    text = f"# {title}\n\n`{command}`, {when}, {os.cpu_count()} cores. {ABOUT}\n\n"
     path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
     print(path.read_text(encoding="utf-8"))
 
