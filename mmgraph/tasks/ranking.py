@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.contract import Graph
-from mmgraph.sample.negatives import KnownPairs
+from mmgraph.sample.negatives import KnownPairs, stretches
 from mmgraph.sample.triples import KnownAnswers, Triples
 from mmgraph.split.contract import LinkSplit
 from mmgraph.types import Ints
@@ -63,9 +63,10 @@ class ListRanking:
         edges, self._at = split.edges, at
         self._items = visible.count(split.relation.target)
         self._users = np.unique(edges.source[split.valid])[:users]
-        self._known, self._true = (
-            KnownPairs(edges.source[p], edges.target[p], self._items) for p in (split.train, split.valid)
-        )
+        self._true = KnownPairs(edges.source[split.valid], edges.target[split.valid], self._items)
+        order = np.argsort(edges.source[split.train], kind="stable")
+        self._known = edges.target[split.train][order]
+        self._ends = np.searchsorted(edges.source[split.train][order], [self._users, self._users + 1])
         self._held_out = np.bincount(edges.source[split.valid], minlength=visible.count(split.relation.source))[self._users]
         self._same = split.relation.source == split.relation.target
 
@@ -77,7 +78,8 @@ class ListRanking:
         for start in range(0, len(self._users), step):
             users = self._users[start : start + step]
             given = scores(users, False).float().cpu().clone()
-            given[torch.from_numpy(self._known.contains(users[:, None], np.arange(self._items)[None]))] = -torch.inf
+            row, place = stretches(*self._ends[:, start : start + step])
+            given[torch.from_numpy(row), torch.from_numpy(self._known[place])] = -torch.inf
             if self._same:
                 given[torch.arange(len(users)), torch.from_numpy(users)] = -torch.inf
             best = given.topk(min(self._at, self._items), dim=1).indices.numpy()

@@ -17,7 +17,7 @@ from mmgraph.encode.choose import choose
 from mmgraph.evaluate.asking import AskQuestion
 from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
-from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines
+from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines, fit_recommend_baselines
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
 from mmgraph.sample.adjacency import Adjacency
@@ -189,6 +189,17 @@ def test_clustering(mine):
     assert found.count == 2
     larger = positive if positive.sum() > (~positive).sum() else ~positive
     assert np.array_equal(found.of == 0, larger) or positive.sum() == (~positive).sum()
+
+
+def test_recommend_baseline(mine, monkeypatch):
+    monkeypatch.setattr(registry, "discover", registry.discover.__wrapped__)
+    monkeypatch.setitem(registry.GROUPS, "recommend baseline", f"mine.{_stem('Recommend baseline')}")
+    _, split = made()
+    question = LinkQuestion(split.visible, split.links[FOLLOWS])
+    assert fit_link_baselines(question, ["unpopular"]) == []
+    (method,) = fit_recommend_baselines(question, ["unpopular"])
+    links = np.bincount(question.visible.target, minlength=100)
+    np.testing.assert_array_equal(method.scores(np.array([0, 4]), "target"), [-links, -links])
 
 
 def test_strategy(mine):
