@@ -51,9 +51,11 @@ Filtered ranking of heads and tails among all entities, realistic ranks, all on 
 test triples. mmgraph: configs/knowledge.yaml, chosen by benchmarks/knowledge_sweep.py on the validation triples; only width and epochs
 differ between the data sets. PyKEEN 1.11.1, *published*: its own experiment file for the model (it has none for these data sets);
 *study*: what its benchmarking study (Ali et al. 2022) found best by validation for the model on Kinships, as many epochs as there;
-*stopped*: the same with PyKEEN's early stopping by MRR on validation; *default rate*: rows of an earlier call, Adam at
-the library's .001, LCWA, cross-entropy, width 256, inverse triples, stopped on validation. That is no fair figure for ComplEx, whose
-vectors start at N(0, 1) and hardly move at that rate. Published value of ComplEx on CoDEx-S: .465 (Safavi and Koutra
+*stopped*: the same with PyKEEN's early stopping by MRR on validation; *default rate*: rows of an earlier call, Adam at the library's .001,
+LCWA, cross-entropy, width 256, inverse triples, stopped on validation. That is no fair figure for ComplEx, whose vectors start at N(0, 1)
+and hardly move at that rate: on UMLS, width 64, 25 epochs, test MRR is .059 with and .059 without PyKEEN's regulariser, and .294 at the
+study's rate of .022. The study itself trained its settings on Kinships (8,544 / 1,068 / 1,074 triples) to a test MRR of .690 (ComplEx)
+and .706 (RotatE), first replicate, github.com/pykeen/benchmarking. Published value of ComplEx on CoDEx-S: .465 (Safavi and Koutra
 2020). Peak MB is of the process, device MB of the GPU.
 """
 STUDY = {
