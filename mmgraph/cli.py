@@ -64,7 +64,7 @@ options of cluster:
   --method M         kmeans, hdbscan, louvain, or leiden (extra leiden); --clusters N|auto: by the method's criterion (auto)
   --seeds N          runs that say how stable it is (5)
 options of ask:
-  --by STRATEGY      badge, uncertain, core_set, typical or random; --n N (20): items; --to FILE.csv: instead of RUN/asked.csv
+  --by STRATEGY      uncertain, badge, core_set, typical or random; --n N (20): items; --to FILE.csv: instead of RUN/asked.csv
 options of update:
   --new-classes      answers may name classes that the field has not had; --epochs N: at most (a quarter of those of fit)
   --restart          forget an update with other answers that was cut off; the same update goes on by itself
@@ -448,7 +448,7 @@ def _ask(words: list[str]) -> int:
     from mmgraph.labelling import ask_run
     from mmgraph.outputs.questions import questions_table
 
-    by = given.get("--by", ["badge"])[0]
+    by = given.get("--by", ["uncertain"])[0]
     asked = ask_run(path, given.get("--field", [None])[0], n, by, Path(to) if to else None)
     Console().print(questions_table(asked.items))
     print(f"write into the column value one of: {', '.join(asked.classes)}", asked.file, sep="\n")

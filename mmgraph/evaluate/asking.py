@@ -63,7 +63,8 @@ def margin_uncertainty(probabilities: Floats, several: bool) -> Reals:
 class Strategy(abc.ABC):
     """One file in ``strategies/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` with defaults for all.
 
-    by_group: whether of each group only the item of the largest uncertainty is offered, as long as there are other groups.
+    by_group: whether of each group only the item nearest to the group's mean is offered, as long as there are other groups. The least sure
+    item of a group would be the one that shows least of what all of them are: an empty shot of a video.
     """
 
     by_group: ClassVar[bool] = True
@@ -88,8 +89,13 @@ class Strategy(abc.ABC):
 
 
 def _offered(question: AskQuestion, free: Bools) -> Ints:
-    """Of each group the free row of the largest uncertainty, the first of equal ones."""
+    """Of each group the free row that is nearest to the mean of the group, the first of equal ones."""
     rows = np.flatnonzero(free)
-    order = rows[np.lexsort((rows, -question.uncertainty[rows]))]
-    _, first = np.unique(question.group[order], return_index=True)
-    return np.sort(order[first]).astype(np.int64)
+    names, of = np.unique(question.group, return_inverse=True)
+    mean = np.zeros((len(names), question.vectors.shape[1]))
+    np.add.at(mean, of, question.vectors)
+    mean /= np.bincount(of, minlength=len(names))[:, None]
+    apart = ((question.vectors[rows] - mean[of[rows]]) ** 2).sum(axis=1)
+    order = np.lexsort((rows, apart, of[rows]))
+    _, first = np.unique(of[rows][order], return_index=True)
+    return np.sort(rows[order[first]]).astype(np.int64)

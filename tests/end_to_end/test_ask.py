@@ -9,7 +9,7 @@ import yaml
 from runs_made import Asked, half_written, read_csv, write_csv
 
 from mmgraph.cli import main
-from mmgraph.evaluate.strategies.badge import Badge
+from mmgraph.evaluate.strategies.uncertain import Uncertain
 from mmgraph.labelling import ask_question, askable, labelled
 from mmgraph.rerun import reopen
 
@@ -62,7 +62,7 @@ def test_the_items_that_the_strategy_picks_as_a_table_to_fill_in(run, tmp_path, 
     assert [int(ids[i][1:]) for i in askable(opened, split)] == free
     one = labelled(opened, "text.topic")
     question = ask_question(opened.graph, one, np.array(free), "parent")
-    assert [row["id"] for row in rows] == [f"t{free[i]}" for i in Badge().pick(question, 5, 7)]
+    assert [row["id"] for row in rows] == [f"t{free[i]}" for i in Uncertain().pick(question, 5, 7)]
     assert len({int(row["id"][1:]) // 6 for row in rows}) == min(5, len({i // 6 for i in free}))
     table = pd.read_parquet(run / "predictions" / "labels.parquet").set_index("id")
     for row in rows:

@@ -21,7 +21,7 @@ class Uncertain(Strategy):
     by: the ``margin`` of the two likeliest classes, or the ``entropy`` of all.
     """
 
-    beta: float = 10.0
+    beta: float = 4.0
     by: Literal["margin", "entropy"] = "margin"
 
     def _pick(self, question: AskQuestion, n: int, seed: int) -> Ints:
