@@ -129,7 +129,11 @@ def test_listeners_made_here(tmp_path):
         (f"a{a}", "has_tag", f"t{a % 2}") for a in range(30)
     ]
     write_csv(root / "links.csv", ("source", "relation", "target"), links)
-    assert asked("user/listens/artist") <= fitted("recommend", root, tmp_path / "runs" / "recommend")
+    found = fitted(
+        "recommend", root, tmp_path / "runs" / "recommend", "--evaluate.baselines", "[popularity, content_knn, ease]"
+    )
+    assert {method for _, method in found} == {"mmgraph", "gnn", "popularity", "ease", "content:tag"}
+    assert asked("user/listens/artist") <= found
 
 
 @pytest.mark.real
