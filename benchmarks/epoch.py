@@ -385,7 +385,10 @@ def case(model, mode, peers, repeats, quick, device):
         started = [peer for peer, worker in workers.items() if worker.epoch()]
         if "mmgraph" not in started:
             raise RuntimeError("mmgraph itself did not run")
-        runs = [{peer: workers[peer].epoch() for peer in started} for _ in range(repeats)]
+        runs = []
+        for _ in range(repeats):
+            runs.append({peer: workers[peer].epoch() for peer in started})
+            print(model, mode, *(f"{peer} {one['s']:.2f} s" for peer, one in runs[-1].items()), file=sys.stderr, flush=True)
     finally:
         for worker in workers.values():
             worker.end()

@@ -2,7 +2,6 @@
 
 import importlib
 import itertools
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -140,7 +139,6 @@ def _fit(words: list[str]) -> int:
 
         print(dump(settings), end="")
         return 0
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin slow a shared machine; read when torch starts
     if "--dry-run" in flags:
         return _dry_run(settings)
     if seeds is not None:
@@ -195,7 +193,6 @@ def _encode(words: list[str]) -> int:
         word.replace("--engine", "--encoders.engine", 1) if word.partition("=")[0] == "--engine" else word for word in words
     ]
     settings, _ = _configured(words)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.ingest import encode
 
     for line in encode(settings):
@@ -220,7 +217,6 @@ def _evaluate(words: list[str]) -> int:
         files = read_run(finished_run(path)[0])
         show_metrics(Console(), files.rows, (str(one["text"]) for one in files.verdict), "--groups" in given)
         return 0
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.rerun import evaluate_again, same_numbers
 
     answers, apart = evaluate_again(path)
@@ -232,7 +228,6 @@ def _evaluate(words: list[str]) -> int:
 def _ablate(words: list[str]) -> int:
     runs, given = _taken(words, {}, ("--relations",), "mmgraph ablate RUN [--relations]")
     path = _one_run(runs, "ablate")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.rerun import ablate
     from mmgraph.runs import RunFolder
 
@@ -266,7 +261,6 @@ def _predict(words: list[str]) -> int:
     values = ("--relation", "--top-k", "--threshold", "--format", "--to", "--recall")
     runs, given = _taken(words, dict.fromkeys(values, 1) | {"--source": 0}, ("--exclude-known", "--approximate"), usage)
     path = _one_run(runs, "predict")
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.outputs.predict import Asked, write_predictions
     from mmgraph.outputs.write import predicted
     from mmgraph.rerun import link_answer
@@ -328,7 +322,6 @@ def _order(words: list[str]) -> int:
     usage = "mmgraph order RUN [VIDEO] [--held-out] [--relation SOURCE/NAME/TARGET] [--method NAME] [--to FILE]"
     words, given = _taken(words, dict.fromkeys(("--relation", "--method", "--to"), 1), ("--held-out",), usage)
     path, video = _run_and_item(words, "order", usage)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from rich.console import Console
 
     from mmgraph.evaluate.contract import OURS
@@ -359,7 +352,6 @@ def _gaps(words: list[str]) -> int:
     usage = "mmgraph gaps RUN [VIDEO] [--relation SOURCE/NAME/TARGET] [--method NAME] [--longer S] [--below SHARE] [--to FILE]"
     words, given = _taken(words, dict.fromkeys(("--relation", "--method", "--longer", "--below", "--to"), 1), (), usage)
     path, video = _run_and_item(words, "gaps", usage)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from rich.console import Console
 
     from mmgraph.evaluate.contract import OURS
@@ -390,7 +382,6 @@ def _cluster(words: list[str]) -> int:
     path = _one_run(runs, "cluster")
     number = None if given.get("--clusters", ["auto"]) == ["auto"] else _number(given, "--clusters", int, None)
     seeds = _number(given, "--seeds", int, 5)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from rich.console import Console
 
     from mmgraph.clusters import cluster_run, write_outcome
@@ -412,7 +403,6 @@ def _names(words: list[str]) -> int:
     paths, _ = _taken(words, {}, (), usage)
     if len(paths) != 2:
         raise SettingsError("names needs a run folder and a file of names", given=" ".join(paths) or "none", todo=usage)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from rich.console import Console
 
     from mmgraph.naming import name_run, read_naming, write_named
@@ -430,7 +420,6 @@ def _label(words: list[str]) -> int:
     usage = "mmgraph label RUN [--field F] [--to FILE]"
     runs, given = _taken(words, {"--field": 1, "--to": 1}, (), usage)
     path, to = _one_run(runs, "label"), given.get("--to", [None])[0]
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.labelling import label_run
 
     said, files = label_run(path, given.get("--field", [None])[0], Path(to) if to else None)
@@ -442,7 +431,6 @@ def _ask(words: list[str]) -> int:
     usage = "mmgraph ask RUN [--n N] [--field F] [--by STRATEGY] [--to FILE.csv]"
     runs, given = _taken(words, dict.fromkeys(("--n", "--field", "--by", "--to"), 1), (), usage)
     path, to, n = _one_run(runs, "ask"), given.get("--to", [None])[0], _number(given, "--n", int, 20)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from rich.console import Console
 
     from mmgraph.labelling import ask_run
@@ -461,7 +449,6 @@ def _update(words: list[str]) -> int:
     if len(paths) != 2:
         raise SettingsError("update needs a run folder and a file of answers", given=" ".join(paths) or "none", todo=usage)
     epochs = _number(given, "--epochs", int, None)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as for fit
     from mmgraph.updating import update_run
 
     run, done = update_run(Path(paths[0]), Path(paths[1]), "--new-classes" in given, epochs, "--restart" in given)

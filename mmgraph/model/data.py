@@ -12,6 +12,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.mining import Mining
 from mmgraph.model.module import GraphModule
+from mmgraph.sample.ahead import Ahead
 from mmgraph.sample.asked import Asked
 from mmgraph.sample.batch import Batch, Inputs
 from mmgraph.sample.chains import chained
@@ -98,8 +99,9 @@ class GraphData(lightning.LightningDataModule):
             self.batches.epoch = self.trainer.current_epoch
             if self.mining.active and isinstance(self.trainer.lightning_module, GraphModule):
                 self.mining.refresh(self.trainer.lightning_module, self.whole, self.trainer.current_epoch)
-        workers = self._settings.batches.workers if isinstance(self.batches, NeighbourBatches) else 0
-        return DataLoader(self.batches, batch_size=None, num_workers=workers)
+        if isinstance(self.batches, NeighbourBatches):
+            return DataLoader(Ahead(self.batches), batch_size=None, num_workers=self._settings.batches.workers)
+        return DataLoader(self.batches, batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints: a run that goes on does so in the mode that it began with, whatever is free then."""

@@ -123,8 +123,11 @@ def _estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSe
         lasting["features, copied"] = copied
     if mode == "neighbours":
         lasting["graph of DGL"] = _DGL * sum(map(len, data.graph.edges.values())) * max(1, settings.batches.workers)
+    drawing = made + _looked_up(sizes) + _taken_out(sizes, every)
+    if mode == "neighbours" and not settings.batches.workers:
+        lasting["the batch ahead"] = drawing  # see sample/ahead.py
     passing = {
-        "making a batch": gradients + made + _looked_up(sizes) + _taken_out(sizes, every),
+        "making a batch": gradients + drawing,
         "a training step": made
         + max(step + _of_tops(module, data, settings.adaptation), gradients + 2 * max(trained, default=0)),
         "a validation": gradients + max(forward, given + rank),

@@ -34,7 +34,7 @@ class _Modality(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, given: ModalityInput) -> Float[Tensor, "items width"]:
-        standard = ((given.vectors - self.mean) * self.scale).clamp(-10, 10)
+        standard = (given.vectors - self.mean).mul_(self.scale).clamp_(-10, 10)
         return self.project(self.dropout(standard))
 
 
@@ -91,6 +91,10 @@ class KindInput(nn.Module):
         return out if self.ids is None else out + self.ids(items)
 
     def _fuse(self, given: list[tuple[str, ModalityInput]], nothing: Tensor) -> Tensor:
+        if len(given) == 1:  # nothing to weigh
+            ((name, one),) = given
+            alone: Tensor = self.modalities[named(name)](one)
+            return alone if one.complete else torch.where(one.present[:, None], alone, nothing)
         projected = torch.stack([self.modalities[named(m)](x) for m, x in given], 1)  # [items, modalities, width]
         present = self._kept(torch.stack([x.present for _, x in given], 1))
         if self.fusion == "gated":

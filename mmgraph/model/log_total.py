@@ -1,12 +1,10 @@
-"""The normaliser of softmax losses, in blocks of links that stay in the cache."""
+"""The normaliser of softmax losses."""
 
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
-
-_PAIRS_A_BLOCK = 1 << 17  # on CPU: half a megabyte of scores
 
 
 class _LogTotal(torch.autograd.Function):
@@ -15,30 +13,24 @@ class _LogTotal(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, positive: Tensor, negative: Tensor, use: Tensor) -> Tensor:
         links, candidates = negative.shape
-        step = links if negative.is_cuda else max(1, _PAIRS_A_BLOCK // candidates)
         wide = torch.promote_types(negative.dtype, torch.float32)
-        share = torch.empty_like(negative, dtype=wide)
-        total = positive.to(wide, copy=True)
-        for start in range(0, links, max(step, 1)):
-            part = slice(start, start + step)
-            scores = negative[part].to(wide).masked_fill(~use[part], -torch.inf)
-            own = total[part]
-            highest = torch.maximum(scores.amax(1), own)
-            power = scores.sub_(highest[:, None]).exp_()
-            mass = power.sum(1) + (own - highest).exp()
-            torch.div(power, mass[:, None], out=share[part])
-            own.copy_(highest + mass.log())
-        ctx.save_for_backward(share, (positive - total).exp())
+        share = negative.new_empty(links, candidates + 1, dtype=wide)
+        share[:, 0] = positive
+        share[:, 1:] = negative
+        share[:, 1:].masked_fill_(~use, -torch.inf)
+        highest = share.amax(1)
+        torch.softmax(share, 1, out=share)
+        ctx.save_for_backward(share)
         ctx.dtypes = positive.dtype, negative.dtype
-        return total
+        return highest - share.amax(1).log()  # the highest score's share is one over the total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
-        share, own = ctx.saved_tensors
+        (share,) = ctx.saved_tensors
         of_positive, of_negative = ctx.dtypes
         gradient = gradients[0]
-        return (own * gradient).to(of_positive), (share * gradient[:, None]).to(of_negative), None
+        return (share[:, 0] * gradient).to(of_positive), (share[:, 1:] * gradient[:, None]).to(of_negative), None
 
 
 def log_total(positive: Float[Tensor, "n"], negative: Float[Tensor, "n m"], use: Bool[Tensor, "n m"]) -> Float[Tensor, "n"]:

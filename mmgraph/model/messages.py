@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from mmgraph.sample.adjacency import Adjacency
@@ -44,7 +44,7 @@ class _WeightedSum(torch.autograd.Function):
     def forward(ctx: Any, rows: Tensor, weight: Tensor, adjacency: Adjacency) -> Tensor:
         ctx.adjacency = adjacency
         ctx.save_for_backward(rows, weight)
-        return _heads(adjacency.sources, rows, adjacency.indptr, weight).to(rows.dtype)
+        return weighted_rows(adjacency.sources, rows, adjacency.indptr, weight)[0].to(rows.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -53,7 +53,8 @@ class _WeightedSum(torch.autograd.Function):
         gradient = gradients[0].contiguous()
         of_rows = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_rows = _heads(back.targets, gradient, back.indptr, weight.index_select(0, back.order)).to(rows.dtype)
+            (of_rows,) = weighted_rows(back.targets, gradient, back.indptr, weight.index_select(0, back.order))
+            of_rows = of_rows.to(rows.dtype)
         if ctx.needs_input_grad[1]:
             of_weight = _edge_dot(ctx.adjacency, rows, gradient).to(weight.dtype)
         return of_rows, of_weight, None
@@ -73,26 +74,33 @@ class _ToEdges(torch.autograd.Function):
         if ctx.side == "source":
             back = ctx.adjacency.transposed
             return _bag(back.order, gradient, back.indptr).to(gradient.dtype), None, None
-        return _segment_sum(ctx.adjacency, gradient), None, None
+        return edge_sum(ctx.adjacency, gradient), None, None
 
 
 class _SegmentSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, adjacency: Adjacency) -> Tensor:
         ctx.adjacency = adjacency
-        return _segment_sum(adjacency, values)
+        return edge_sum(adjacency, values)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         return gradients[0].index_select(0, ctx.adjacency.targets), None
 
 
-def _heads(index: Tensor, rows: Tensor, indptr: Tensor, weight: Tensor) -> Tensor:
-    heads = range(rows.shape[1])
-    return torch.stack([_bag(index, rows[:, h], indptr, weight[:, h]) for h in heads], 1)
+def weighted_rows(
+    index: Int[Tensor, "edges"],
+    rows: Float[Tensor, "n heads width"],
+    indptr: Int[Tensor, "groups_plus_1"],
+    *weights: Float[Tensor, "edges heads"],
+) -> list[Float[Tensor, "groups heads width"]]:
+    """Weighted sum of ``rows[index]`` over each stretch of indptr, for each of the weights, in float32; gradients are not followed."""
+    heads = [rows[:, h].float().contiguous() for h in range(rows.shape[1])]
+    return [torch.stack([_bag(index, x, indptr, one[:, h]) for h, x in enumerate(heads)], 1) for one in weights]
 
 
-def _segment_sum(adjacency: Adjacency, values: Tensor) -> Tensor:
+def edge_sum(adjacency: Adjacency, values: Float[Tensor, "edges heads"]) -> Float[Tensor, "targets heads"]:
+    """Sum over the edges of each target; its gradient is not followed."""
     index = torch.arange(values.shape[0], device=values.device)
     return _bag(index, values, adjacency.indptr).to(values.dtype)
 
@@ -159,12 +167,16 @@ def to_edges(adjacency: Adjacency, values: Float[Tensor, "nodes heads"], side: s
     return _ToEdges.apply(values, adjacency, side)  # type: ignore[no-untyped-call]
 
 
+def edge_highest(adjacency: Adjacency, values: Float[Tensor, "edges heads"]) -> Float[Tensor, "targets heads"]:
+    """The highest value of each target's edges, -inf where there is none; its gradient is not followed."""
+    highest = values.new_full((adjacency.num_targets, values.shape[1]), -torch.inf)
+    return highest.scatter_reduce_(0, adjacency.targets[:, None].expand_as(values), values.detach(), "amax")
+
+
 def edge_softmax(adjacency: Adjacency, logits: Float[Tensor, "edges heads"]) -> Float[Tensor, "edges heads"]:
     """Softmax over the edges of each target."""
     with torch.no_grad():
-        highest = logits.new_full((adjacency.num_targets, logits.shape[1]), -torch.inf)
-        highest.scatter_reduce_(0, adjacency.targets[:, None].expand_as(logits), logits.detach(), "amax")
-        shift = highest.index_select(0, adjacency.targets)
+        shift = edge_highest(adjacency, logits).index_select(0, adjacency.targets)
     power = (logits - shift).exp()
     total: Tensor = _SegmentSum.apply(power, adjacency)  # type: ignore[no-untyped-call]
     return power / to_edges(adjacency, total, "target")

@@ -67,12 +67,14 @@ class Adjacency:
 
     def keep(self, mask: Bool[Tensor, "edges"]) -> "Adjacency":
         """Only the edges (in this order) under the mask. Linear in the edges: nothing is sorted again."""
-        position = torch.cumsum(mask, 0) - 1
         old = self.transposed
-        kept = mask[old.order]
-        transposed = Transposed(_filtered(old.indptr, kept), old.targets[kept], position[old.order[kept]])
-        ids = None if self.ids is None else self.ids[mask]
-        return Adjacency(_filtered(self.indptr, mask), self.sources[mask], self.num_sources, ids, transposed)
+        kept = mask.index_select(0, old.order)
+        before, before_back = _running(mask), _running(kept)
+        here, back = mask.nonzero()[:, 0], kept.nonzero()[:, 0]
+        order = before.index_select(0, old.order.index_select(0, back))
+        transposed = Transposed(before_back[old.indptr], old.targets.index_select(0, back), order)
+        ids = None if self.ids is None else self.ids.index_select(0, here)
+        return Adjacency(before[self.indptr], self.sources.index_select(0, here), self.num_sources, ids, transposed)
 
     def to(self, device: torch.device) -> "Adjacency":
         """A copy on a device, with its transposed arrays."""
@@ -134,7 +136,8 @@ def _offsets(groups: Tensor, count: int) -> Tensor:
     return indptr
 
 
-def _filtered(indptr: Tensor, mask: Tensor) -> Tensor:
+def _running(mask: Tensor) -> Tensor:
+    """How many are true before each position, and in all."""
     running = torch.zeros(mask.numel() + 1, dtype=torch.int64, device=mask.device)
     torch.cumsum(mask, 0, out=running[1:])
-    return running[indptr]
+    return running

@@ -73,6 +73,11 @@ class ModalityInput:
     activations: Float[Tensor, "items stored"] | None = None
 
     @cached_property
+    def complete(self) -> bool:
+        """Whether no item lacks the modality; found once."""
+        return bool(self.present.all())
+
+    @cached_property
     def entries(self) -> "Entries | None":
         """The numbers that are not zero, of vectors divided by their lengths, found once; None where they are more than a tenth, or where
         a gradient reaches the vectors.

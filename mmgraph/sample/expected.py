@@ -159,11 +159,12 @@ def _inputs(graph: Graph, sizes: Sizes, sparse: bool) -> Inputs:
         if f.present.any():
             count, wide = sizes.items[kind], f.vectors.shape[1]
             one = features[kind, modality] = ModalityInput(torch.empty(count, wide), _bools(count))
+            vars(one)["complete"] = bool(f.present.all())  # what it would find by looking
             if sparse:
                 share = np.count_nonzero(f.vectors) / max(f.vectors.size, 1)
                 edges = round(share * count * wide)
                 found = Entries(_adjacency(wide, count, edges), torch.empty(edges)) if share <= SPARSE else None
-                vars(one)["entries"] = found  # what it would find by looking
+                vars(one)["entries"] = found
     return Inputs({kind: _ints(count) for kind, count in sizes.items.items()}, features)
 
 

@@ -182,5 +182,5 @@ def without(relations: Mapping[Relation, Adjacency], gone: Mapping[Relation, Int
                 assert adjacency.ids is not None
                 keep = torch.ones(adjacency.ids.numel(), dtype=torch.bool)
                 keep[torch.from_numpy(ids)] = False
-                left[one] = adjacency.keep(keep[adjacency.ids])
+                left[one] = adjacency.keep(keep.index_select(0, adjacency.ids))
     return left

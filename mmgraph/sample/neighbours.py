@@ -1,7 +1,8 @@
 """Neighbour-sampled batches: seeds are the ends of some links, their candidates, and some labelled items.
 
-DGL samples, in the way that gives right batches (unfused, int64, one sampler a process, ids cloned): its fused sampler and its own
-exclusion return wrong ones. The links being predicted are excluded together with their reverses.
+DGL samples, in the way that gives right batches (unfused, int64, one sampler a process, ids cloned, one OpenMP thread): its fused
+sampler and its own exclusion return wrong ones, and with several threads its seed does not make draws repeatable. The links being
+predicted are excluded together with their reverses.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import ThreadpoolController
 from torch.utils.data import IterableDataset, get_worker_info
 
 from mmgraph.graph.contract import Graph
@@ -42,7 +44,8 @@ class _Drawn:
 class NeighbourBatches(IterableDataset[Batch]):
     """Batches of ``size`` links a relation and ``size`` labels a field; an epoch passes over the largest of them once.
 
-    Draws depend on seed, epoch and the batch's number alone, not on the number of workers. clock: links are asked in the order of their
+    Draws depend on seed, epoch and the batch's number alone, not on the number of workers; of the thread's number as well, by which DGL
+    tells streams apart (``Ahead`` has one thread for all). clock: links are asked in the order of their
     times, and neighbours are drawn among older ones only. chains: see ``whole_batch``; places are counted in the whole graph, without what
     the batch does not see, for as many rounds over all items as the longest chain has bits.
     """
@@ -148,17 +151,20 @@ class NeighbourBatches(IterableDataset[Batch]):
             mask = _PAST if self.clock else None
             self._sampler = dgl.dataloading.NeighborSampler(list(self.fanouts), mask=mask, fused=False)
             self._dgl_graph = to_dgl(self.graph, reverse=True)
+            self._threads = ThreadpoolController()
         for relation, past in self.clock.past(moment).items() if self.clock else ():
             for name in (relation, relation.reverse):
                 self._dgl_graph.edges[name].data[_PAST] = torch.from_numpy(past.copy())
-        dgl.seed(seed)
         exclude = {}
         for one in drawn.values():
             ids = torch.from_numpy(one.asked.withheld(one.chosen))
             for relation in (one.asked.relation, one.asked.relation.reverse):
                 exclude[tuple(relation)] = ids.clone()
         tensors = {kind: torch.from_numpy(ids) for kind, ids in seeds.items()}
-        inputs, _, blocks = self._sampler.sample_blocks(self._dgl_graph, tensors, exclude_eids=exclude or None)
+        torch.get_num_threads()  # a thread's first use of torch sets its number of OpenMP threads, which must not come later
+        with self._threads.limit(limits=1, user_api="openmp"):
+            dgl.seed(seed)
+            inputs, _, blocks = self._sampler.sample_blocks(self._dgl_graph, tensors, exclude_eids=exclude or None)
         if not isinstance(inputs, Mapping):  # DGL answers without the kind where there is only one
             inputs = {next(iter(self.graph.ids)): inputs}
         return inputs, [_block(block, dgl.EID) for block in blocks]
@@ -235,5 +241,7 @@ def _block(block: Any, eid: str) -> Block:
         indptr, sources, order = block[name].adj_tensors("csc")
         ids = block.edges[name].data[eid]
         ids = ids[order] if len(order) == len(ids) else ids.clone()
-        relations[Relation(*name)] = Adjacency(indptr.clone(), sources.clone(), block.num_src_nodes(name[0]), ids)
+        made = Adjacency(indptr.clone(), sources.clone(), block.num_src_nodes(name[0]), ids)
+        made.transposed  # noqa: B018 - for the gradient; found here, it is found ahead of time
+        relations[Relation(*name)] = made
     return Block({kind: block.num_dst_nodes(kind) for kind in block.dsttypes}, relations)

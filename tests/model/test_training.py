@@ -45,7 +45,7 @@ def test_both_tasks_are_learnt(tmp_path, layer):
     trained = run(tmp_path, layer=layer)
     assert max(curve(trained, "valid/segment.category/accuracy")) > 0.8
     mrr = curve(trained, "valid/segment/follows/segment/mrr")
-    assert max(mrr) > (1.2 if layer in WEIGHTLESS else 3) * mrr[0]
+    assert max(mrr) > (1.1 if layer in WEIGHTLESS else 3) * mrr[0]
     assert trained.embeddings["segment"].shape == (100, 32)
     assert torch.isfinite(trained.embeddings["video"]).all()
 

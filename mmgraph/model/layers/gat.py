@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmgraph.errors import SettingsError
+from mmgraph.model.attention import attend
 from mmgraph.model.contract import Layer, named
-from mmgraph.model.messages import edge_softmax, to_edges, weighted_sum
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Block
 from mmgraph.types import Relation
@@ -28,11 +28,14 @@ class _Attention(nn.Module):
     def forward(self, adjacency: Adjacency, source: Tensor, target: Tensor) -> Tensor:
         """[sources, width], [targets, width] -> [targets, width]."""
         rows = self.of_source(source).unflatten(-1, (self.heads, -1))
-        seen = self.of_target(target).unflatten(-1, (self.heads, -1))
-        left = to_edges(adjacency, (rows * self.left).sum(-1), "source")
-        right = to_edges(adjacency, (seen * self.right).sum(-1), "target")
-        weight = edge_softmax(adjacency, F.leaky_relu(left + right, self.slope))
-        return weighted_sum(adjacency, rows, weight).flatten(1)
+        left, right = self._part(source, self.of_source, self.left), self._part(target, self.of_target, self.right)
+        return attend(adjacency, rows, left, right, self.slope).flatten(1)
+
+    @staticmethod
+    def _part(rows: Tensor, of: nn.Linear, vectors: Tensor) -> Tensor:
+        """<a, W h> of every head as one map of h: <W' a, h>."""
+        maps = of.weight.view(*vectors.shape, -1)
+        return F.linear(rows, (maps * vectors[..., None]).sum(1))
 
 
 class Gat(Layer):
