@@ -258,7 +258,7 @@ def page(task, result):
     lines = [
         f"# Categories from few labels: {task}",
         "",
-        f"`python benchmarks/categories.py {task}`, {datetime.date.today()}, python {platform.python_version()}. {doc.strip()}",
+        f"`python benchmarks/categories.py {task} --seeds {max(map(len, result.values()))}`, {datetime.date.today()}, python {platform.python_version()}. {doc.strip()}",
     ]
     lines += [
         "",
