@@ -255,10 +255,11 @@ def main():
 def page(task, result):
     """The results as Markdown."""
     doc = __doc__.split("\n\n")[-1].replace("\n", " ")
+    command = f"python benchmarks/categories.py {task} --seeds {max(map(len, result.values()))}"
     lines = [
         f"# Categories from few labels: {task}",
         "",
-        f"`python benchmarks/categories.py {task} --seeds {max(map(len, result.values()))}`, {datetime.date.today()}, python {platform.python_version()}. {doc.strip()}",
+        f"`{command}`, {datetime.date.today()}, python {platform.python_version()}. {doc.strip()}",
     ]
     lines += [
         "",
