@@ -85,7 +85,7 @@ class ContrastiveWeights:
 
     def identity(self) -> str | None:
         """What they are, found without loading them; None where that is not known here."""
-        arguments = {"model": self.model.partition(":")[0], "precision": self.precision}
+        arguments = {"architecture": self.model.partition(":")[0], "precision": self.precision}
         if self._place is not None:
             return weights.identity(self._place, self.pinned, _FILES, "open_clip_config.json", **arguments)
         file = Path(self.pretrained)

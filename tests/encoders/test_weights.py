@@ -7,6 +7,7 @@ import pytest
 from mmgraph.encode import hub
 from mmgraph.errors import EncoderError
 from mmgraph_encoders import weights
+from mmgraph_encoders.contrastive import ContrastiveWeights
 
 
 @pytest.fixture
@@ -129,3 +130,13 @@ def test_whatever_a_loader_raises_is_one_line():
     ) as caught:
         weights.bring("some/model", load)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_of_open_clip_is_told_without_a_load(tmp_path):
+    (tmp_path / "open_clip_config.json").write_text("{}")
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"weights")
+    found = [ContrastiveWeights(f"local-dir:{tmp_path}", "", precision).identity() for precision in ("fp32", "fp16", "fp32")]
+    assert found[0] == found[2] != found[1]
+    assert "open_clip_model.safetensors" in found[0]
+    (tmp_path / "open_clip_model.safetensors").write_bytes(b"other weights")
+    assert ContrastiveWeights(f"local-dir:{tmp_path}", "", "fp32").identity() not in (None, *found)
