@@ -7,8 +7,8 @@ Every seed has its own split: three labels a class are trained on, validation ch
 videos that would be test half are the pool: nobody knows their labels until they are asked for. The other half is test and stays so.
 A round is what ``mmgraph ask`` and ``mmgraph update`` do, with answers that are true: the strategy sees what the run hands out and the
 vectors of its network, and training goes on from the round before. All strategies begin with the same model. ``anew`` is a fit from
-nothing with the labels of the last round of uncertain. What was found is added to ``OUT.json``: seeds and strategies may be run in several
-calls.
+nothing with the labels of the last round of uncertain. ``--plain N``: also N seeds of a logistic regression on the segments' own
+vectors, which takes seconds. What was found is added to ``OUT.json``: seeds and strategies may be run in several calls.
 """
 
 import argparse
@@ -25,10 +25,14 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its t
 
 import msgspec
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from mmgraph import registry
 from mmgraph.configuration import load
 from mmgraph.evaluate.answers import answer
+from mmgraph.evaluate.asking import AskQuestion
+from mmgraph.evaluate.baselines.classes import table as table_of
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.labels_again import Labelled
@@ -48,6 +52,7 @@ TARGET = "segment.category"
 TASKS = "[{class_path: Categories, init_args: {field: category, kind: segment}}]"
 WEIGHT_FREE = ("image_statistics", "sound_statistics", "minilm_wheel")
 METHODS = (OURS, GNN)
+STRATEGIES = ("random", "uncertain", "badge", "core_set", "typical")
 
 
 def with_pool(graph, split, target, group, seed, share=0.5):
@@ -131,6 +136,50 @@ def measured(settings, graph, tops, given, strategies):
     return {"accuracy": found, "seconds": seconds, "test": len(split.labels[TARGET].test)}
 
 
+def plain_vectors(graph, kind, width=64):
+    """All modalities of a kind's items, each component scaled, in their ``width`` main directions: float32 [items, width]."""
+    columns = table_of(graph.features_of(kind).values())
+    columns -= columns.mean(0)
+    left, size, _ = np.linalg.svd(columns, full_matrices=False)
+    vectors = (left * size)[:, :width]
+    return (vectors / vectors.std()).astype(np.float32)
+
+
+def rounds_of_regression(graph, split, truth, vectors, strategy, rounds, n, seed):
+    """Test accuracy after each round of a logistic regression fitted anew on ``vectors``, which are also those of the question."""
+    kind = split.labels[TARGET].labels.kind
+    group, found = label_groups(graph, kind, "parent"), []
+    for number in range(rounds + 1):
+        one = split.labels[TARGET]
+        with threadpool_limits(1):  # two threads are slower on so few rows
+            model = LogisticRegression(C=0.1, max_iter=200).fit(vectors[one.train], truth[one.train])
+        found.append(float(model.score(vectors[one.test], truth[one.test])))
+        if number < rounds:
+            items = unlabelled(one)
+            items = items[~with_held_out(graph, one, "parent")[items]]
+            p = model.predict_proba(vectors[items]).astype(np.float32)
+            question = AskQuestion(p, vectors[items], vectors[one.train], group[items])
+            picked = items[registry.create("strategy", strategy).pick(question, n, seed)]
+            split = shown_more(split, TARGET, picked, truth[picked])
+    return found
+
+
+def plainly(settings, graph, given, seeds):
+    """{seed: {"accuracy": {strategy: [{"regression": accuracy}, ...]}}}, as ``table`` takes it."""
+    tasks, vectors, found = [registry.create("task", one) for one in settings.tasks], plain_vectors(graph, "segment"), {}
+    for seed in range(1, seeds + 1):
+        own = msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, seed=seed))
+        split, truth = with_pool(graph, divide(own, graph, tasks), TARGET, "parent", seed)
+        words = (graph, split, truth, vectors)
+        found[seed] = {
+            "accuracy": {
+                name: [{"regression": one} for one in rounds_of_regression(*words, name, given.rounds, given.n, seed)]
+                for name in STRATEGIES
+            }
+        }
+    return found
+
+
 def interval(values, level=0.95, resamples=10_000):
     """Of the mean, by a bootstrap over seeds."""
     values = np.asarray(values)
@@ -169,6 +218,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=50, help="of an update, a quarter of a fit's")
     parser.add_argument("--strategies", default="random,uncertain,badge,core_set,typical")
     parser.add_argument("--anew", action="store_true", help="also fit from nothing with the labels of uncertain")
+    parser.add_argument("--plain", type=int, default=0, help="seeds of the regression")
     parser.add_argument("--seconds", type=float, default=1e9, help="no seed begins after that")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, --section.key=value without the dashes")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "asking")
@@ -201,7 +251,14 @@ def main():
         f"## {'What is handed out' if method == OURS else 'The network alone'}\n\n{table(found, method)}\n"
         for method in METHODS
     ]
-    given.out.with_suffix(".md").write_text("\n".join([head, f"{len(found)} seeds, {given.n} labels a round.\n", *parts]))
+    told = f"{len(found)} seeds, {given.n} labels a round, updates of at most {given.epochs} epochs"
+    told += f"; settings: {', '.join(given.set) or 'those of configs/video.yaml'}.\n"
+    if given.plain:
+        plain = plainly(settings, graph, given, given.plain)
+        parts.append(
+            f"## A logistic regression on the segments' own vectors, {given.plain} seeds\n\n{table(plain, 'regression')}\n"
+        )
+    given.out.with_suffix(".md").write_text("\n".join([head, told, *parts]))
     print(*parts, sep="\n")
 
 

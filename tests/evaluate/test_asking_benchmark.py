@@ -4,16 +4,13 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from mmgraph import registry
-from mmgraph.evaluate.asking import AskQuestion
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.graph.contract import Edges, Features, Graph, Labels
 from mmgraph.settings import Settings, convert
-from mmgraph.split.answered import shown_more
-from mmgraph.split.unlabelled import unlabelled, with_held_out
+from mmgraph.split.unlabelled import unlabelled
 from mmgraph.types import Relation
 
 spec = importlib.util.spec_from_file_location("asking", Path(__file__).parents[2] / "benchmarks" / "asking.py")
@@ -79,33 +76,21 @@ def test_rounds_of_updates_train_on_what_was_asked(tmp_path):
     assert [set(one) for one in found["uncertain"]] == [{OURS, GNN}] * 3
 
 
-def rounds_of_regression(seed, strategy, rounds=5, n=4):
-    """The test accuracy after the rounds, of a logistic regression on an item's own vector and the mean of its video's."""
+def after_five_rounds(seed, strategy):
+    """Test accuracy of a regression on an item's own vector and the mean of its video's."""
     graph, own = made(seed), settings(seed)
     tasks = [registry.create("task", task) for task in own.tasks]
     split, truth = asking.with_pool(graph, asking.divide(own, graph, tasks), asking.TARGET, "parent", seed, share=0.6)
-    own, group = graph.features["segment", "image"].vectors, graph.parent["segment"]
-    video = np.stack([own[group == one].mean(0) for one in range(group.max() + 1)])
-    vectors = np.concatenate((own, video[group]), axis=1)
-    for _ in range(rounds):
-        one = split.labels[asking.TARGET]
-        p = (
-            LogisticRegression(max_iter=200)
-            .fit(vectors[one.train], truth[one.train])
-            .predict_proba(vectors)
-            .astype(np.float32)
-        )
-        items = unlabelled(one)
-        items = items[~with_held_out(graph, one, "parent")[items]]
-        question = AskQuestion(p[items], vectors[items], vectors[one.train], group[items])
-        picked = items[registry.create("strategy", strategy).pick(question, n, seed)]
-        split = shown_more(split, asking.TARGET, picked, truth[picked])
-    one = split.labels[asking.TARGET]
-    return LogisticRegression(max_iter=200).fit(vectors[one.train], truth[one.train]).score(vectors[one.test], truth[one.test])
+    vectors, group = graph.features["segment", "image"].vectors, graph.parent["segment"]
+    video = np.stack([vectors[group == one].mean(0) for one in range(group.max() + 1)])
+    vectors = np.concatenate((vectors, video[group]), axis=1)
+    found = asking.rounds_of_regression(graph, split, truth, vectors, strategy, 5, 4, seed)
+    assert len(found) == 6
+    return found[-1]
 
 
 def test_five_rounds_of_asking_teach_a_regression_more_than_five_of_random_picking():
-    apart = np.array([rounds_of_regression(seed, "uncertain") - rounds_of_regression(seed, "random") for seed in range(12)])
+    apart = np.array([after_five_rounds(seed, "uncertain") - after_five_rounds(seed, "random") for seed in range(12)])
     assert apart.mean() > 2 * apart.std(ddof=1) / np.sqrt(len(apart)) > 0
     assert (apart > 0).sum() >= 9
 
