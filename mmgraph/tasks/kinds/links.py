@@ -3,14 +3,14 @@
 import logging
 from dataclasses import dataclass
 
-from mmgraph import registry
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head, same_both_ways
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.heads import Compare, LinkHead, sampler_for
+from mmgraph.tasks.heads import LinkHead
+from mmgraph.tasks.one_relation import asked_links, compared
 from mmgraph.types import Relation
 
 _log = logging.getLogger(__name__)
@@ -34,18 +34,16 @@ class Links(Task):
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
         link_split = split.links[Relation.parse(self.relation)]
-        scorer = registry.create("scorer", self.scorer, settings.width)
-        if link_split.edges.temporal and len({*link_split.relation[::2]}) == 1 and same_both_ways(scorer, settings.width):
+        compare = compared(settings.width, self.scorer, self.loss, self.regulariser)
+        if (
+            link_split.edges.temporal
+            and len({*link_split.relation[::2]}) == 1
+            and same_both_ways(compare.scorer, settings.width)
+        ):
             told = "%s: this scorer gives a link and its reverse one score, so it cannot say which of two comes first; dot can"
             _log.warning(told, self.relation)
-        regulariser = registry.create("regulariser", self.regulariser) if self.regulariser else None
-        compare = Compare(scorer, registry.create("loss", self.loss), regulariser)
         return [LinkHead(self.relation, link_split, split.visible, compare, self.weight)]
 
     def asked_links(self, split: Split) -> list[AskedLinks]:
         """See Task."""
-        relation = Relation.parse(self.relation)
-        train = split.visible.edges[relation]
-        negatives = sampler_for(self.negatives, self.loss, self.scorer)
-        counts = split.visible.count(relation.source), split.visible.count(relation.target)
-        return [AskedLinks(self.relation, relation, train.source, train.target, *counts, negatives, train.time)]
+        return asked_links(self.relation, split, self.negatives, self.loss, self.scorer)

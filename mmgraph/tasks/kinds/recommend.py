@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from mmgraph import registry
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.heads import Compare, sampler_for
+from mmgraph.tasks.one_relation import asked_links, compared
 from mmgraph.tasks.recommend import RecommendHead
 from mmgraph.types import Relation
 
@@ -36,15 +35,9 @@ class Recommend(Task):
 
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
-        scorer = registry.create("scorer", self.scorer, settings.width)
-        regulariser = registry.create("regulariser", self.regulariser) if self.regulariser else None
-        compare = Compare(scorer, registry.create("loss", self.loss), regulariser)
+        compare = compared(settings.width, self.scorer, self.loss, self.regulariser)
         return [RecommendHead(split.links[Relation.parse(self.relation)], split.visible, compare, self.weight, self.at)]
 
     def asked_links(self, split: Split) -> list[AskedLinks]:
         """See Task."""
-        relation = Relation.parse(self.relation)
-        train = split.visible.edges[relation]
-        negatives = sampler_for(self.negatives, self.loss, self.scorer)
-        counts = split.visible.count(relation.source), split.visible.count(relation.target)
-        return [AskedLinks(str(relation), relation, train.source, train.target, *counts, negatives, train.time)]
+        return asked_links(self.relation, split, self.negatives, self.loss, self.scorer)
