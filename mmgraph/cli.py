@@ -20,7 +20,7 @@ commands:
   compare RUN RUN ...                           finished runs in one table, with the difference to the first and its interval
   ablate RUN [--relations]                      fit again without links, each modality, other tasks: what each is worth; into the report
   predict RUN [--relation SOURCE/NAME/TARGET]   the most likely links of a finished run, streamed to a file
-  recommend RUN [--user ID ...] [--explain]     what each user will want, streamed to a file; similar RUN --item ID: what is alike
+  recommend RUN [--user ID ...|--liked ID ...]  what each user will want, streamed to a file; similar RUN --item ID: what is alike
   export RUN --to FORMAT --out FOLDER           the graph of a run as parquet, graphml or neo4j
   order RUN [VIDEO] [--held-out]                the segments of a video in order, by what the run knows of other videos
   gaps RUN [VIDEO]                              links that are missing between known chains of a video, and pieces that are
@@ -51,6 +51,7 @@ options of predict:
   --format F         parquet (as it is), csv or json; --to FILE: instead of one in the run's predictions/
   --approximate      by an index of nearest neighbours (faiss), whose recall is measured and said; --recall R (0.95) is aimed at
 options of recommend and similar:
+  --liked ID ...     recommend: for somebody who is no user of the run and likes these items, without training
   --top-k N (20)     of each; --kind K: of items; --exclude-known: not what the user has; --explain: what speaks for each, in columns
   --format F, --to FILE: as for predict; --relation SOURCE/NAME/TARGET where there are several
 options of export:
@@ -288,7 +289,7 @@ def _predict(words: list[str]) -> int:
 def _recommend(words: list[str]) -> int:
     from mmgraph.recommend import RECOMMEND, recommend
 
-    values = dict.fromkeys(("--top-k", "--kind", "--relation", "--format", "--to"), 1) | {"--user": 0}
+    values = dict.fromkeys(("--top-k", "--kind", "--relation", "--format", "--to"), 1) | {"--user": 0, "--liked": 0}
     runs, given = _taken(words, values, ("--exclude-known", "--explain"), RECOMMEND)
     print(*recommend(_one_run(runs, "recommend"), given, _number(given, "--top-k", int, 20)), sep="\n")
     return 0

@@ -1,20 +1,22 @@
 """What ``mmgraph recommend`` and ``mmgraph similar`` do with a finished run."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmgraph.errors import RunError, SettingsError
+from mmgraph.newcomer import served
 from mmgraph.outputs.recommend import Wanted, positions, unit_vectors, write_recommendations, write_similar
 from mmgraph.outputs.streamed import Format
 from mmgraph.rerun import answer_of, reopen
 from mmgraph.types import Relation
 
 RECOMMEND = (
-    "mmgraph recommend RUN [--user ID ...] [--top-k N] [--kind K] [--exclude-known] [--explain] [--relation SOURCE/NAME/TARGET]"
-    " [--format parquet|csv|json] [--to FILE]"
+    "mmgraph recommend RUN [--user ID ... | --liked ID ...] [--top-k N] [--kind K] [--exclude-known] [--explain]"
+    " [--relation SOURCE/NAME/TARGET] [--format parquet|csv|json] [--to FILE]"
 )
 SIMILAR = "mmgraph similar RUN [--item ID ...] [--kind K] [--top-k N] [--format parquet|csv|json] [--to FILE]"
 
@@ -22,15 +24,24 @@ SIMILAR = "mmgraph similar RUN [--item ID ...] [--kind K] [--top-k N] [--format 
 def recommend(path: Path, given: Mapping[str, list[str]], top_k: int) -> list[str]:
     """Write what the run recommends; gives the lines to be said, the path last. Raises SettingsError and RunError, in one line."""
     to, form = destination(given)
+    if "--user" in given and "--liked" in given:
+        raise SettingsError(
+            "--liked is for somebody who is no user of the run", given="--user as well", todo="give one of the two"
+        )
     flags = {name: f"--{name.replace('_', '-')}" in given for name in ("exclude_known", "explain")}
     wanted = Wanted(tuple(given.get("--user", ())), top_k, format=form, to=to, **flags)
     opened = reopen(path)
     relation = _asked(opened.split.links, given)
-    answer = answer_of(opened, relation)
+    answer, said = answer_of(opened, relation), list[str]()
+    if liked := tuple(given.get("--liked", ())):
+        places = positions(opened.split.visible, relation.target, liked, "item")
+        answer, silent = served(opened, answer, places)
+        wanted = replace(wanted, users=(str(answer.question.graph.ids[relation.source][-1]),))
+        said += [f"{', '.join(silent)} cannot say anything of somebody new, and is left out"] if silent else []
     question, method = answer.question, answer.method
     near = unit_vectors({kind: rows.numpy() for kind, rows in opened.trained.embeddings.items()}, relation.target)
     file, users, rows = write_recommendations(question, method, near, wanted, path / "predictions")
-    said = [f"{rows:,} {relation.target} for {users:,} {relation.source}, by {', '.join(method.pieces)}"]
+    said.insert(0, f"{rows:,} {relation.target} for {users:,} {relation.source}, by {', '.join(method.pieces)}")
     asked = positions(question.graph, relation.source, wanted.users, "user")
     if without := int((~np.isin(asked, question.visible.source)).sum()):
         said.append(

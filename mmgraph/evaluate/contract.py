@@ -131,6 +131,16 @@ class Part:
     share: Floats
 
 
+@dataclass(frozen=True)
+class Newcomer:
+    """A source who is not in the graph. liked: positions of the targets that it is linked with, each once; network: what the gnn gives
+    all targets, float32 [1, targets], where the source stands in the graph with these links.
+    """
+
+    liked: Ints
+    network: Floats
+
+
 class LinkMethod(abc.ABC):
     """A fitted answerer of link questions; ``name`` stands in metrics.json."""
 
@@ -153,6 +163,16 @@ class LinkMethod(abc.ABC):
         ``target``: queries are sources, candidates all items of the target kind; ``source``: the other way round. Every number
         finite. Called block by block: memory is at most len(queries) x candidates.
         """
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """What it would give a source who is not there, float32 [1, targets], without being fitted again; None where it cannot say."""
+        del newcomer
+        return None
+
+    def parts_of_newcomer(self, newcomer: Newcomer) -> list[Part]:
+        """The same as shares of those pieces that can say something, each [1, targets]."""
+        scores = self.of_newcomer(newcomer)
+        return [] if scores is None else [Part(self.name, scores, scores)]
 
 
 class LinkBaseline(abc.ABC):

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
-from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion, Part
+from mmgraph.evaluate.contract import OURS, Direction, LinkMethod, LinkQuestion, Newcomer, Part
 from mmgraph.evaluate.ranking import CELLS, Known, checked, other_way, sides
 from mmgraph.graph.contract import Edges
 from mmgraph.types import Bools, Floats, Ints
@@ -249,6 +249,22 @@ class Combined(LinkMethod):
             given = checked(method, queries, direction, counted.shape[1])
             made.append(Part(method.name, given, self._share(given, counted, direction, place)))
         return made
+
+    def parts_of_newcomer(self, newcomer: Newcomer) -> list[Part]:
+        """See LinkMethod."""
+        counted = np.ones((1, self._context.candidates["target"]), bool)
+        counted[0, newcomer.liked] = False
+        found = ((place, self._context.methods[place].of_newcomer(newcomer)) for place in self._places)
+        return [
+            Part(self._context.methods[place].name, given, self._share(given, counted, "target", place))
+            for place, given in found
+            if given is not None
+        ]
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: the sum of the parts."""
+        parts = self.parts_of_newcomer(newcomer)
+        return np.sum([part.share for part in parts], axis=0, dtype=np.float32) if parts else None
 
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]; methods and features of weight 0 are not computed."""

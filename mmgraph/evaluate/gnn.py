@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mmgraph.errors import MMGraphError
-from mmgraph.evaluate.contract import Direction, LinkMethod, Part
+from mmgraph.evaluate.contract import Direction, LinkMethod, Newcomer, Part
 from mmgraph.types import Floats, Ints
 
 GNN = "gnn"
@@ -49,6 +49,14 @@ class Named(LinkMethod):
         """float32 [len(queries), candidates]."""
         return self._method.scores(queries, direction)
 
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod."""
+        return self._method.of_newcomer(newcomer)
+
+    def parts_of_newcomer(self, newcomer: Newcomer) -> list[Part]:
+        """See LinkMethod."""
+        return self._method.parts_of_newcomer(newcomer)
+
 
 class ScorerLinks(LinkMethod):
     """Score = whatever ``score(queries, direction)`` gives: float32 [len(queries), candidates]."""
@@ -60,3 +68,7 @@ class ScorerLinks(LinkMethod):
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]."""
         return self._score(queries, direction)
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: the network has been asked already."""
+        return newcomer.network if self.name == GNN else None

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.evaluate.contract import Direction, LinkMethod, Newcomer
 from mmgraph.evaluate.gnn import GNN, ScorerLinks
 from mmgraph.model.contract import Embeddings, Scorer
 from mmgraph.tasks.contract import FactsHead, RelationHead
@@ -37,6 +37,10 @@ class Prepared(LinkMethod):
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]."""
         return self._whole.scores(queries, direction)
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod."""
+        return self._whole.of_newcomer(newcomer)
 
     @torch.no_grad()
     def tile(self, queries: Ints, start: int, stop: int) -> Floats:

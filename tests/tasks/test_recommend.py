@@ -15,12 +15,13 @@ from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.model.data import GraphData
 from mmgraph.model.losses.info_nce import InfoNCE
 from mmgraph.model.scorers.dot import Dot
-from mmgraph.rerun import link_answer
+from mmgraph.rerun import link_answer, reopen
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, ModelSettings
 from mmgraph.tasks.heads import Compare, LinkHead
 from mmgraph.tasks.kinds.recommend import Recommend
 from mmgraph.tasks.recommend import RecommendHead
+from mmgraph.types import Relation
 
 GRAPH, SPLIT = made()
 
@@ -128,6 +129,7 @@ tasks: [{{class_path: Recommend, init_args: {{relation: user/plays/music, at: 5}
     assert answer.question.at == 5
     assert main(["evaluate", str(run)]) == 0
     check_lists(run, capsys)
+    check_newcomer(run, capsys)
     check_similar(run, capsys)
     check_refusals(run, capsys)
 
@@ -173,6 +175,32 @@ def check_lists(run, capsys):
     assert [row["user"] for row in two] == ["u7"] * 30 + ["u40"] * 30
     assert [int(row["rank"]) for row in two[:30]] == list(range(1, 31))
     assert [float(row["score"]) for row in two[:30]] == sorted((float(row["score"]) for row in two[:30]), reverse=True)
+
+
+def check_newcomer(run, capsys):
+    """Somebody who likes what u7 has in train is told nearly what u7 is told."""
+    opened = reopen(run)
+    seen, ids = opened.split.visible.edges[Relation("user", "plays", "music")], opened.graph.ids
+    own = [str(item) for item in ids["music"][seen.target[ids["user"][seen.source] == "u7"]]]
+    files = run / "u7.csv", run / "new.csv"
+    asked_of(run, capsys, "recommend", "--user", "u7", "--top-k", "10", "--to", str(files[0]))
+    words = ("--liked", *own, "--top-k", "10", "--to", str(files[1]))
+    told = asked_of(run, capsys, "recommend", *words, "--explain")
+    assert told[0].startswith("10 music for 1 user, by ") and "could be seen" not in " ".join(told)
+    known, new = map(lines_of, files)
+    assert {row["user"] for row in new} == {"new"}
+    assert len({row["item"] for row in known} & {row["item"] for row in new}) >= 8
+    assert {row[f"liked_{n}"] for row in new for n in (1, 2, 3)} <= {*own, ""}
+    pieces = [name for name in new[0] if name.startswith("evidence.")]
+    for row in new:
+        assert sum(float(row[name]) for name in pieces) == pytest.approx(float(row["score"]), abs=1e-4)
+    asked_of(run, capsys, "recommend", *words, "--exclude-known")
+    assert not {row["item"] for row in lines_of(files[1])} & set(own)
+    wrong = refused(run, capsys, "recommend", "--liked", "m3", "m333")
+    assert "no item of kind music has this id; given: m333; did you mean m" in wrong
+    assert "--liked is for somebody who is no user of the run" in refused(
+        run, capsys, "recommend", "--liked", "m3", "--user", "u1"
+    )
 
 
 def check_similar(run, capsys):

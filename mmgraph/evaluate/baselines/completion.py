@@ -4,9 +4,10 @@ import abc
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 
 from mmgraph.evaluate.baselines.interactions import Interactions
-from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.evaluate.contract import Direction, LinkMethod, Newcomer
 from mmgraph.types import Floats, Ints
 
 
@@ -18,6 +19,7 @@ class Completed(LinkMethod):
 
     def __init__(self, seen: Interactions) -> None:
         self._matrix: Any = seen.matrix
+        self._one = seen.one
         self._active = {"source": seen.sources, "target": seen.targets}
         self._count = dict(zip(("source", "target"), seen.shape, strict=True))
 
@@ -28,6 +30,20 @@ class Completed(LinkMethod):
     @abc.abstractmethod
     def of_targets(self, columns: Ints) -> Floats:
         """float32 [columns, active sources]: its columns."""
+
+    @abc.abstractmethod
+    def of_likes(self, likes: Any) -> Floats:
+        """float32 [rows, active targets]: what rows that are not in the matrix, CSR float32 [rows, active targets], are completed to."""
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: the row of its links, completed as every other; targets without a visible link say nothing."""
+        active = self._active["target"]
+        column = np.flatnonzero(np.isin(active, newcomer.liked))
+        values, row = np.full(len(column), self._one, np.float32), np.zeros(len(column), np.int64)
+        likes = scipy.sparse.csr_matrix((values, (row, column)), shape=(1, len(active)))
+        out = np.zeros((1, self._count["target"]), np.float32)
+        out[:, active] = self.of_likes(likes)
+        return out
 
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]."""

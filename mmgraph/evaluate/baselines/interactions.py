@@ -16,13 +16,15 @@ Weights = Literal["binary", "log"]
 class Interactions:
     """``matrix``: scipy CSR float32 [active sources, active targets]; ``sources``, ``targets``: their positions among all items.
 
-    An item without a visible link has no row or column. shape: how many items there are of either kind.
+    An item without a visible link has no row or column. shape: how many items there are of either kind; one: what a link of weight 1
+    counts.
     """
 
     matrix: Any
     sources: Ints
     targets: Ints
     shape: tuple[int, int]
+    one: float = 1.0
 
     @classmethod
     def of(cls, question: LinkQuestion, weights: Weights) -> "Interactions | None":
@@ -35,12 +37,13 @@ class Interactions:
         edges = question.visible
         if question.split.edges.temporal or not len(edges):
             return None
-        values = np.ones(len(edges), np.float32)
+        values, one = np.ones(len(edges), np.float32), 1.0
         if weights == "log" and edges.weight is not None:
+            one = float(np.log1p(1.0))
             values = np.log1p(np.maximum(edges.weight, 0.0)).astype(np.float32)
         sources, row = np.unique(edges.source, return_inverse=True)
         targets, column = np.unique(edges.target, return_inverse=True)
         if len(sources) == len(edges):
             return None
         matrix = scipy.sparse.csr_matrix((values, (row, column)), shape=(len(sources), len(targets)))
-        return cls(matrix, sources, targets, (question.count("source"), question.count("target")))
+        return cls(matrix, sources, targets, (question.count("source"), question.count("target")), one)

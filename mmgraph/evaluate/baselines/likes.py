@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mmgraph.evaluate.contract import Direction, LinkMethod
+from mmgraph.evaluate.contract import Direction, LinkMethod, Newcomer
 from mmgraph.types import Floats, Ints
 
 
@@ -23,3 +23,7 @@ class Likes(LinkMethod):
         if direction == "target":
             return np.asarray((self._liked[queries] @ self._turned).toarray(), np.float32)
         return np.asarray((self._near[queries] @ self._liked.T.tocsr()).toarray(), np.float32)
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod."""
+        return np.asarray(self._turned[newcomer.liked].sum(axis=0), np.float32).reshape(1, -1)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import Direction, LinkMethod, LinkQuestion, Newcomer
 from mmgraph.graph.contract import Graph
 from mmgraph.types import Floats, Ints, Relation
 
@@ -64,6 +64,7 @@ class NeighbourLinks(LinkMethod):
     def __init__(self, name: str, union: Union, weight: Reals, relation: Relation) -> None:
         self.name = name
         self._union, self._relation = union, relation
+        self._weight = weight.astype(np.float32)
         self._weighted = union.adjacency.multiply(weight.astype(np.float32)[None, :]).tocsr()
         self._answers = {kind: union.adjacency[union.nodes(kind)].T.tocsr() for kind in {relation.source, relation.target}}
 
@@ -73,6 +74,12 @@ class NeighbourLinks(LinkMethod):
         asked, answers = ends if direction == "target" else ends[::-1]
         product = self._weighted[queries + self._union.start[asked]] @ self._answers[answers]
         return np.asarray(product.toarray(), dtype=np.float32)
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: its neighbours are what it likes."""
+        liked = newcomer.liked + self._union.start[self._relation.target]
+        answers = self._answers[self._relation.target]
+        return np.asarray(self._weight[liked] @ answers[liked], np.float32)[None]
 
 
 def neighbour_links(name: str, question: LinkQuestion, weight_of_degree: Any) -> NeighbourLinks:

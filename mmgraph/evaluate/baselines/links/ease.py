@@ -54,7 +54,7 @@ class _Ease(Completed):
             own = (1.0 - voted) / ridge
         else:
             own = np.diagonal(inverse)
-        self._own = own.astype(np.float32)
+        self._ridge, self._own = ridge, own.astype(np.float32)
         self._inverse = inverse.astype(np.float32)
 
     def of_sources(self, rows: Ints) -> Floats:
@@ -62,6 +62,16 @@ class _Ease(Completed):
         x = self._matrix
         regressed = (x.T @ self._inverse[rows].T).T if self._by_source else x[rows] @ self._inverse
         return np.asarray(x[rows].toarray() - regressed / self._own, np.float32)
+
+    def of_likes(self, likes: Any) -> Floats:
+        """See Completed: x B; from the side of the sources λ x P = x - x Xᵀ (XXᵀ + λI)^-1 X."""
+        x = likes.toarray()
+        if self._by_source:
+            voted = (likes @ self._matrix.T).toarray() @ self._inverse
+            regressed = (x - (self._matrix.T @ voted.T).T) / self._ridge
+        else:
+            regressed = likes @ self._inverse
+        return np.asarray(x - regressed / self._own, np.float32)
 
     def of_targets(self, columns: Ints) -> Floats:
         """See Completed."""

@@ -64,6 +64,10 @@ class _ItemKNN(Completed):
         """See Completed."""
         return np.asarray((self._matrix[rows] @ self._near).toarray(), np.float32)
 
+    def of_likes(self, likes: Any) -> Floats:
+        """See Completed."""
+        return np.asarray((likes @ self._near).toarray(), np.float32)
+
     def of_targets(self, columns: Ints) -> Floats:
         """See Completed."""
         return np.asarray((self._turned[columns] @ self._columns).toarray(), np.float32)

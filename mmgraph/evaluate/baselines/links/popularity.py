@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion, Newcomer
 from mmgraph.evaluate.ranking import DIRECTIONS, other_way, sides
 from mmgraph.types import Floats, Ints
 
@@ -31,3 +31,7 @@ class _Popular(LinkMethod):
 
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         return np.broadcast_to(self._degrees[direction], (len(queries), len(self._degrees[direction])))
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: as everybody."""
+        return self._degrees["target"][None]

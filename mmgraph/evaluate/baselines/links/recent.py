@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmgraph.evaluate.baselines.choice import best_link_method
-from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion, Newcomer
 from mmgraph.evaluate.ranking import DIRECTIONS, other_way, sides
 from mmgraph.types import Floats, Ints
 
@@ -53,3 +53,7 @@ class _Recent(LinkMethod):
 
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         return np.broadcast_to(self._weighed[direction], (len(queries), len(self._weighed[direction])))
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: as everybody."""
+        return self._weighed["target"][None]

@@ -44,7 +44,7 @@ class IALS(LinkBaseline):
             _LOG.info("baseline ials left out: the package implicit is not installed (extra recommend)")
             return []
         made = (
-            _IALS(seen, self._factors(seen, question.seed, alpha, regularization))
+            _IALS(seen, self._factors(seen, question.seed, alpha, regularization), (alpha, regularization))
             for alpha, regularization in itertools.product(self.alphas, self.regularizations)
         )
         return [best_link_method(question, made, default=0)]
@@ -68,13 +68,24 @@ class IALS(LinkBaseline):
 class _IALS(Completed):
     name = "ials"
 
-    def __init__(self, seen: Interactions, factors: tuple[Floats, Floats]) -> None:
+    def __init__(self, seen: Interactions, factors: tuple[Floats, Floats], penalties: tuple[float, float]) -> None:
         super().__init__(seen)
         self._users, self._items = factors
+        self._alpha, self._regularization = penalties
 
     def of_sources(self, rows: Ints) -> Floats:
         """See Completed."""
         return np.asarray(self._users[rows] @ self._items.T, np.float32)
+
+    def of_likes(self, likes: Any) -> Floats:
+        """See Completed: factors of each row solved for as in the last turn (equation 4), the items' as they are."""
+        items = self._items.astype(np.float64)
+        gram = items.T @ items + self._regularization * np.eye(items.shape[1])
+        factors = []
+        for row in range(likes.shape[0]):
+            own, counts = items[likes[row].indices], self._alpha * likes[row].data.astype(np.float64)
+            factors.append(np.linalg.solve(gram + (own.T * (counts - 1.0)) @ own, own.T @ counts))
+        return np.asarray(np.stack(factors) @ items.T, np.float32)
 
     def of_targets(self, columns: Ints) -> Floats:
         """See Completed."""

@@ -57,6 +57,10 @@ class _Slim(Completed):
         """See Completed."""
         return np.asarray((self._matrix[rows] @ self._weights).toarray(), np.float32)
 
+    def of_likes(self, likes: Any) -> Floats:
+        """See Completed."""
+        return np.asarray((likes @ self._weights).toarray(), np.float32)
+
     def of_targets(self, columns: Ints) -> Floats:
         """See Completed."""
         return np.asarray((self._turned[columns] @ self._columns).toarray(), np.float32)
