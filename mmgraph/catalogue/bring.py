@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmgraph.catalogue.check import checked
+from mmgraph.catalogue.check import Repeated, checked
 from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, LINK_COLUMNS, Catalogue, GivenFeatures
 from mmgraph.catalogue.features import find_features
 from mmgraph.catalogue.tables import Table, find_table, read_table
@@ -23,7 +23,7 @@ class Brought:
     features: tuple[GivenFeatures, ...]
     sources: dict[str, str]
 
-    def checked(self, items: Sequence[Table], sources: dict[str, str] | None = None) -> Catalogue:
+    def checked(self, items: Sequence[Table], sources: dict[str, str] | None = None, repeated: Repeated = "add") -> Catalogue:
         """Check ``items`` together with the links, labels and vectors of this root; raises CatalogueError."""
         return checked(
             items,
@@ -32,6 +32,7 @@ class Brought:
             root=self.root,
             features=self.features,
             sources={**self.sources, **(sources or {})},
+            repeated=repeated,
         )
 
 

@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from mmgraph.types import Bools, Ints, Strings, Times
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[\w.\-]+")
 _SPLITS = ("train", "valid", "test")
+Repeated = Literal["add", "last"]
 
 
 def checked(
@@ -38,18 +40,20 @@ def checked(
     root: Path,
     features: tuple[GivenFeatures, ...] = (),
     sources: Mapping[str, str] | None = None,
+    repeated: Repeated = "add",
 ) -> Catalogue:
     """Raw tables (ITEM_COLUMNS, LINK_COLUMNS, LABEL_COLUMNS as text) -> the Catalogue; raises CatalogueError.
 
     Paths are taken relative to ``root``. Items whose file is not there go to ``unread``. Rows of one link are merged: equal
-    rows are one; else weights are added, the earliest time is kept, and splits must agree. Rows of one label likewise.
+    rows are one; else weights are added, the earliest time is kept, and splits must agree. Rows of one label likewise. repeated:
+    ``last`` keeps weight and time of the newest row of a link in their place, as it is with ratings.
     """
     stack = Stack(tuple(items))
     frame = _items(stack, root)
     ids = pd.Index(frame["id"])
     catalogue = Catalogue(
         items=frame,
-        links=_links(links, ids),
+        links=_links(links, ids, repeated),
         labels=_labels(labels, ids),
         features=features,
         sources=dict(sources or {}),
@@ -187,7 +191,7 @@ def _missing(path: str) -> str:
     return "it is a folder" if stat.S_ISDIR(mode) else "it is a pipe, socket or device, no file"
 
 
-def _links(table: Table | None, ids: pd.Index) -> pd.DataFrame:
+def _links(table: Table | None, ids: pd.Index, repeated: Repeated) -> pd.DataFrame:
     if table is None:
         table = Table(pd.DataFrame(columns=list(LINK_COLUMNS), dtype=object), "links")
     frame = table.frame[list(LINK_COLUMNS)].copy()
@@ -200,7 +204,7 @@ def _links(table: Table | None, ids: pd.Index) -> pd.DataFrame:
         frame[column] = _numbers(frame, table, column)
     frame["weight"] = frame["weight"].fillna(1.0)
     _splits(frame, table)
-    return _merge_links(frame, table)
+    return _merge_links(frame, table, repeated)
 
 
 def _known(frame: pd.DataFrame, table: Table, column: str, ids: pd.Index) -> None:
@@ -213,17 +217,21 @@ def _splits(frame: pd.DataFrame, table: Table) -> None:
     _refuse(bad, table, "split", "not a split", frame["split"].to_numpy(), f"one of {', '.join(_SPLITS)}, or empty")
 
 
-def _merge_links(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+def _merge_links(frame: pd.DataFrame, table: Table, repeated: Repeated) -> pd.DataFrame:
     key = ["source", "relation", "target"]
     if not frame.duplicated(key).any():
         return frame
     _one_split(frame, table, key)
-    distinct = frame.drop_duplicates()
-    groups = distinct.groupby(key, sort=False)
-    merged = distinct.drop_duplicates(key).set_index(key)
-    merged["time"] = groups["time"].min()
-    merged["weight"] = groups["weight"].sum()
-    merged = merged.reset_index()[list(LINK_COLUMNS)]
+    if repeated == "last":
+        newest = frame.sort_values("time", kind="stable", na_position="first").drop_duplicates(key, keep="last")
+        merged = newest.sort_index().reset_index(drop=True)
+    else:
+        distinct = frame.drop_duplicates()
+        groups = distinct.groupby(key, sort=False)
+        merged = distinct.drop_duplicates(key).set_index(key)
+        merged["time"] = groups["time"].min()
+        merged["weight"] = groups["weight"].sum()
+        merged = merged.reset_index()[list(LINK_COLUMNS)]
     _log.info("%s: %d rows repeat a link and were merged", table.name, len(frame) - len(merged))
     return merged
 

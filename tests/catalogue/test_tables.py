@@ -116,6 +116,19 @@ def test_rows_of_one_link_are_merged(tmp_path, caplog):
     assert "links.csv: 3 rows repeat a link" in caplog.text
 
 
+def test_of_repeated_ratings_the_newest_row_stays(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = ["u,saw,v,20,2", "u,saw,w,,4", "u,saw,v,10,3", "u,saw,w,1,5", "u,saw,w,1,1"]
+    files = {
+        "items.csv": "id,kind\nu,user\nv,video\nw,video\n",
+        "links.csv": "source,relation,target,time,weight\n" + "\n".join(rows),
+    }
+    links = Tables(root=write(tmp_path, files), repeated="last").read().links
+    found = list(zip(links["source"], links["target"], links["time"], links["weight"], strict=True))
+    assert found == [("u", "v", 20.0, 2.0), ("u", "w", 1.0, 1.0)]
+    assert "links.csv: 3 rows repeat a link and were merged" in caplog.text
+
+
 def test_reading_the_same_folder_twice_gives_the_same(tmp_path):
     root = write(tmp_path, {"items.csv": "id,kind\nb,user\na,user\n", "links.csv": "source,relation,target\na,r,b\n"})
     first, second = Tables(root=root).read(), Tables(root=root).read()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmgraph.catalogue.bring import read_root
+from mmgraph.catalogue.check import Repeated
 from mmgraph.catalogue.contract import Catalogue, Importer
 from mmgraph.errors import CatalogueError
 
@@ -12,10 +13,12 @@ from mmgraph.errors import CatalogueError
 class Tables(Importer):
     """``items.csv`` (or .parquet), with ``links``, ``labels`` and ``features/`` where they are there, in the folder ``root``.
 
-    Columns and rules: docs/formats.md. Paths in ``items`` are relative to ``root``.
+    Columns and rules: docs/formats.md. Paths in ``items`` are relative to ``root``. repeated: of rows of the same link, ``add`` adds the
+    weights and keeps the earliest time, ``last`` keeps the newest row, as it is with ratings.
     """
 
     root: Path
+    repeated: Repeated = "add"
 
     def read(self) -> Catalogue:
         """Read and check; raises CatalogueError that names file, row and column."""
@@ -23,4 +26,4 @@ class Tables(Importer):
         if brought.items is None:
             todo = "add items.csv with the columns id,kind, or use the importer Folder"
             raise CatalogueError("there is no items.csv or items.parquet", given=self.root, todo=todo)
-        return brought.checked([brought.items])
+        return brought.checked([brought.items], repeated=self.repeated)
