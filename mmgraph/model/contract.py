@@ -60,10 +60,11 @@ class Scorer(nn.Module):
     every item can be compared with a block of questions about different relations in one product.
 
     metric: how what is prepared is compared, so that an index can find the best; None where no index can. A scorer with a ``matrix`` of
-    its own has none unless it says so.
+    its own has none unless it says so. cosines: what is prepared has length 1, and a score is the inner product.
     """
 
     metric: ClassVar[Metric | None] = "inner"
+    cosines: bool = False
 
     def source(self, rows: Float[Tensor, "n width"], relation: Int[Tensor, "n"] | None = None) -> Float[Tensor, "n wide"]:
         """Prepare vectors of sources, each with its relation."""
@@ -131,9 +132,12 @@ class LinkLoss(nn.Module, abc.ABC):
     """Scores -> one number to lower; built as ``Loss(**settings)``.
 
     log_q: whether it makes up for how likely a candidate was drawn: of ``none``, ``negatives``, or ``all``, the true ones as well.
+    cosines: the scorer has to give these. negatives: whether any are drawn; without, whatever the task says, there is no candidate.
     """
 
     log_q: LogQOf = "none"
+    cosines: ClassVar[bool] = False
+    negatives: ClassVar[bool] = True
 
     @abc.abstractmethod
     def forward(
@@ -146,6 +150,10 @@ class LinkLoss(nn.Module, abc.ABC):
     ) -> Float[Tensor, ""]:
         """As ``forward``, told how likely the true ends and the candidates were drawn; a loss that has a setting ``log_q`` uses it."""
         return self.forward(positive, negative, use)
+
+    def spread(self, source: Float[Tensor, "n width"], target: Float[Tensor, "n width"]) -> Float[Tensor, ""]:
+        """What is added once for the prepared vectors of the links' ends, however many directions are asked; nothing by default."""
+        return source.new_zeros(())
 
 
 class Head(nn.Module, abc.ABC):
@@ -204,6 +212,16 @@ class Head(nn.Module, abc.ABC):
 def searched_by(scorer: type[Scorer]) -> Metric | None:
     """By which measure of prepared vectors an index finds the best answers; None: it cannot."""
     return scorer.metric if scorer.matrix is Scorer.matrix or "metric" in vars(scorer) else None
+
+
+def suited(loss: LinkLoss, scorer: Scorer | None) -> None:
+    """Raise SettingsError for a loss of cosines beside a scorer that gives other scores; None: one that has no vectors."""
+    if loss.cosines and not (scorer is not None and scorer.cosines):
+        given = "no vectors" if scorer is None else f"the scorer {type(scorer).__name__}"
+        temperature = getattr(scorer, "temperature", None)
+        given += "" if temperature is None else f" with temperature {temperature}"
+        todo = "take scorer: {class_path: cosine, init_args: {temperature: 1.0}}, or another loss"
+        raise SettingsError(f"the loss {type(loss).__name__} is one of cosines", given=given, todo=todo)
 
 
 def named(thing: object) -> str:

@@ -81,6 +81,14 @@ class NegativeSampler(abc.ABC):
         return None
 
 
+class Nobody(NegativeSampler):
+    """Draws nothing, for losses without negatives."""
+
+    def others(self, positives: Ints, num_items: int, rng: np.random.Generator) -> Ints:
+        """See NegativeSampler."""
+        return np.zeros(0, np.int64)
+
+
 class Near(Protocol):
     """What finds the most probable answers by the embeddings of some epoch."""
 

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Asking, Embeddings, Head, LinkLoss, Regulariser, Scorer, searched_by
+from mmgraph.model.contract import Asking, Embeddings, Head, LinkLoss, Regulariser, Scorer, searched_by, suited
 from mmgraph.sample.batch import Batch
-from mmgraph.sample.negatives import NegativeSampler
+from mmgraph.sample.negatives import NegativeSampler, Nobody
 from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
 from mmgraph.tasks.contract import RelationHead
@@ -30,11 +30,14 @@ _QUERIES = 2000  # validation links looked at each epoch; all of them are ranked
 
 @dataclass(frozen=True)
 class Compare:
-    """How links are scored and compared with what they are not."""
+    """How links are scored and compared with what they are not; raises SettingsError where the loss does not suit the scorer."""
 
     scorer: Scorer
     loss: LinkLoss
     regulariser: Regulariser | None = None
+
+    def __post_init__(self) -> None:
+        suited(self.loss, self.scorer)
 
 
 def sampler_for(negatives: ComponentLike, loss: ComponentLike, scorer: ComponentLike) -> NegativeSampler:
@@ -43,6 +46,8 @@ def sampler_for(negatives: ComponentLike, loss: ComponentLike, scorer: Component
     """
     sampler: NegativeSampler = registry.create("negative sampler", negatives)
     made: LinkLoss = registry.create("loss", loss)
+    if not made.negatives:
+        return Nobody()
     if made.log_q != "none" and not sampler.states_log_q:
         known = registry.discover("negative sampler")
         stating = ", ".join(name for name, entry in known.items() if entry.load().states_log_q)
@@ -81,7 +86,7 @@ class LinkHead(RelationHead):
         to_sources = self.scorer.matrix(sources[asked.other_sources], target).T
         forward = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q)
         backward = self.compare.drawn(positive, to_sources, ~asked.is_link_source, asked.log_q_source)
-        loss = (forward + backward) / 2
+        loss = (forward + backward) / 2 + self.compare.spread(source, target)
         if self.regulariser is None:
             return loss
         return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))

@@ -31,7 +31,7 @@ class RecommendHead(LinkHead):
         source, target = self.scorer.source(of_sources)[asked.source], targets[asked.target]
         positive = self.scorer.pairs(source, target)
         to_targets = self.scorer.matrix(source, targets[asked.other_targets])
-        loss = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q)
+        loss = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q) + self.compare.spread(source, target)
         if self.regulariser is None:
             return loss
         return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))

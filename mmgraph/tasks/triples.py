@@ -53,9 +53,10 @@ class TripleHead(FactsHead):
         asked, rows = batch.triples[self.name], embeddings[self.kind]
         items = F.dropout(rows[asked.item], self.dropout, self.training)
         question = self.question(items, asked.relation)
-        positive = self.scorer.pairs(question, self.scorer.target(rows[asked.answer]))
+        answer = self.scorer.target(rows[asked.answer])
+        positive = self.scorer.pairs(question, answer)
         negative = self.scorer.matrix(question, self.scorer.target(rows[asked.others]))
-        loss = self.compare.drawn(positive, negative, ~asked.is_link, asked.log_q)
+        loss = self.compare.drawn(positive, negative, ~asked.is_link, asked.log_q) + self.compare.spread(question, answer)
         if self.regulariser is None:
             return loss
         relation = asked.relation if self.reciprocal else asked.relation % len(self.relations)

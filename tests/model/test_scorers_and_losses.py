@@ -6,13 +6,19 @@ import math
 import numpy as np
 import pytest
 import torch
+from graph_made import FOLLOWS
+from graph_made import made as made_graph
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.model.contract import same_both_ways
+from mmgraph.model.scorers.cosine import Cosine
+from mmgraph.model.scorers.dot import Dot
 from mmgraph.sample.batch import LogQ
-from mmgraph.settings import Component
+from mmgraph.settings import Component, ModelSettings
+from mmgraph.tasks.heads import Compare
 from mmgraph.tasks.kinds.links import Links
+from mmgraph.tasks.kinds.paths import Paths
 
 
 def scorer(name, width=6):
@@ -172,11 +178,16 @@ def slow(name, positive, negatives):
     if name == "self_adversarial":
         total = sum(math.exp(n) for n in negatives)
         return -math.log(sigmoid(positive)) - sum(math.exp(n) / total * math.log(sigmoid(-n)) for n in negatives)
+    if name == "cosine_contrastive":
+        return 1 - positive + (150 * sum(max(0, n - 0.8) for n in negatives) / len(negatives) if negatives else 0)
+    if name == "direct_au":
+        return 2 - 2 * positive
     return -math.log(math.exp(positive) / sum(math.exp(s) for s in [positive, *negatives]))
 
 
 def test_all_losses_are_looked_at():
-    assert set(registry.discover("loss")) == {"bce", "bpr", "info_nce", "margin", "self_adversarial", "cross_entropy"}
+    known = {"bce", "bpr", "info_nce", "margin", "self_adversarial", "cross_entropy", "cosine_contrastive", "direct_au"}
+    assert set(registry.discover("loss")) == known
 
 
 def test_smoothed_labels_are_spread_over_all_candidates():
@@ -264,5 +275,58 @@ def test_no_negatives_and_masked_infinities_give_finite_gradients(name):
     use = torch.tensor([[False, False], [True, True]])
     registry.create("loss", name)(positive, negative, use).backward()
     assert torch.isfinite(positive.grad).all()
-    assert torch.isfinite(negative.grad).all()
-    assert negative.grad[0].tolist() == [0, 0]
+    if registry.find("loss", name).load().negatives:
+        assert torch.isfinite(negative.grad).all()
+        assert negative.grad[0].tolist() == [0, 0]
+    else:
+        assert negative.grad is None
+
+
+def test_alignment_and_uniformity_pair_by_pair():
+    """In the words of Wang et al. 2022, equations 4 to 6."""
+    torch.manual_seed(3)
+    made = registry.create("loss", Component(class_path="direct_au", init_args={"gamma": 0.7}))
+    compare = Compare(Cosine(4, heads=False, temperature=1.0), made)
+    h, t = torch.randn(5, 4), torch.randn(5, 4)
+    source, target = compare.scorer.source(h), compare.scorer.target(t)
+    nothing = torch.zeros(5, 0)
+    found = made(compare.scorer.pairs(source, target), nothing, nothing.bool()) + made.spread(source, target)
+    u, i = ([(x / x.norm()).tolist() for x in side] for side in (h, t))
+
+    def apart(x, y):
+        return sum((a - b) ** 2 for a, b in zip(x, y, strict=True))
+
+    align = sum(apart(x, y) for x, y in zip(u, i, strict=True)) / 5
+    pairs = [(a, b) for a in range(5) for b in range(5) if a != b]
+    even = [math.log(sum(math.exp(-2 * apart(side[a], side[b])) for a, b in pairs) / 20) for side in (u, i)]
+    assert found.item() == pytest.approx(align + 0.7 * sum(even) / 2, rel=1e-5)
+
+
+def test_uniformity_looks_at_no_more_pairs_than_it_is_told():
+    torch.manual_seed(0)
+    rows = torch.nn.functional.normalize(torch.randn(200, 4)).requires_grad_()
+    made = registry.create("loss", Component(class_path="direct_au", init_args={"sample": 10}))
+    made.spread(rows, rows).backward()
+    assert (rows.grad.abs().sum(1) > 0).sum() == 10
+    assert made.spread(rows[:1], rows[:1]).item() == 0
+    with pytest.raises(SettingsError, match="loss.sample is how many links are compared with each other; given: 1; give 2"):
+        registry.create("loss", Component(class_path="direct_au", init_args={"sample": 1}))
+
+
+@pytest.mark.parametrize("name", ["cosine_contrastive", "direct_au"])
+def test_losses_of_cosines_want_cosines(name):
+    loss = registry.create("loss", name)
+    assert loss.spread(torch.zeros(0, 4), torch.zeros(0, 4)).item() == 0
+    Compare(Cosine(4, temperature=1.0), loss)
+    for scorer, given in ((Dot(4), "the scorer Dot"), (Cosine(4), "the scorer Cosine with temperature 0.07")):
+        with pytest.raises(SettingsError, match=f"is one of cosines; given: {given}; take scorer: {{class_path: cosine"):
+            Compare(scorer, loss)
+    with pytest.raises(SettingsError, match="is one of cosines; given: no vectors; take"):
+        Paths(relation=str(FOLLOWS), loss=name).heads(made_graph()[1], ModelSettings())
+
+
+def test_a_loss_without_negatives_draws_none():
+    _, split = made_graph()
+    (asked,) = Links(relation=str(FOLLOWS), scorer="cosine", loss="direct_au").asked_links(split)
+    targets, is_link, sources, is_link_source = asked.others(np.arange(5), np.random.default_rng(0))
+    assert len(targets) == len(sources) == 0 and is_link.shape == is_link_source.shape == (5, 0)

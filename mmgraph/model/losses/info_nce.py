@@ -13,6 +13,7 @@ from mmgraph.sample.batch import LogQ
 class InfoNCE(LinkLoss):
     """Cross-entropy of the true one among itself and the negatives (van den Oord et al. 2018, arXiv 1807.03748, equation 4).
 
+    With drawn negatives it is the sampled softmax (Bengio and Senécal 2008; ``log_q: negatives`` makes it expect the softmax over all).
     ``temperature`` divides the scores. log_q: what is drawn more often is pushed down no more than others: log q is subtracted from the
     scores of ``negatives``, or of ``all`` (see ``corrected``), after the temperature.
     """

@@ -16,7 +16,7 @@ class Cosine(Scorer):
     def __init__(self, width: int, relations: int = 1, *, heads: bool = True, temperature: float = 0.07) -> None:
         super().__init__()
         one_relation("cosine", relations)
-        self.temperature = temperature
+        self.temperature, self.cosines = temperature, temperature == 1.0
         self.of_source = nn.Linear(width, width, bias=False) if heads else nn.Identity()
         self.of_target = nn.Linear(width, width, bias=False) if heads else nn.Identity()
 

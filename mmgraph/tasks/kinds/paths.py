@@ -8,7 +8,7 @@ import numpy as np
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
-from mmgraph.model.contract import Head
+from mmgraph.model.contract import Head, suited
 from mmgraph.model.paths import PathSettings
 from mmgraph.sample.questions import AskedLinks
 from mmgraph.sample.triples import AskedTriples, Triples
@@ -74,6 +74,7 @@ class Paths(Task):
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
         asked, loss, visible = self._task, registry.create("loss", self.loss), split.visible
+        suited(loss, None)
         if isinstance(asked, Links):
             (relation,) = asked.relations(visible)
             one = split.links[relation]
