@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 CONFIG ?= configs/video.yaml
 JOBS ?= 2
 export OMP_WAIT_POLICY ?= passive
+# Processes that may not keep what they compiled would each compile torch and the rest anew, ten seconds a process.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: fit test setup check tests clean
 

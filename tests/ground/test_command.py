@@ -78,6 +78,12 @@ def test_a_typing_error_is_answered_fast_and_light(case):
     assert seconds <= LIMIT_S
 
 
+def test_the_package_is_the_command():
+    words = [sys.executable, "-m", "mmgraph", "--help"]
+    told = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert told.stdout.startswith("usage: mmgraph COMMAND")
+
+
 def test_a_typing_error_in_the_file_is_answered_as_well(tmp_path):
     path = tmp_path / "my.yaml"
     path.write_text(Path(VIDEO).read_text().replace("relation: segment/follows", "relaton: segment/follows"))
