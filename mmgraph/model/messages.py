@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mmgraph.sample.adjacency import Adjacency
-from mmgraph.sample.batch import Block
+from mmgraph.sample.batch import Block, Matrix
 
 _EDGES_A_CHUNK = 4096  # of the edge-wise dot product on CPU: fits the second-level cache at width 256
 
@@ -58,6 +58,20 @@ class _WeightedSum(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_weight = _edge_dot(ctx.adjacency, rows, gradient).to(weight.dtype)
         return of_rows, of_weight, None
+
+
+class _Product(torch.autograd.Function):
+    """Weights that are not learned: they are kept in both orders, and only the rows have a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, matrix: Matrix) -> Tensor:
+        ctx.matrix, ctx.dtype = matrix, rows.dtype
+        return _bag(matrix.adjacency.sources, rows, matrix.adjacency.indptr, matrix.weight).to(rows.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        back = ctx.matrix.adjacency.transposed
+        return _bag(back.targets, gradients[0], back.indptr, ctx.matrix.weight_back).to(ctx.dtype), None
 
 
 class _ToEdges(torch.autograd.Function):
@@ -141,6 +155,11 @@ def symmetric_sum(adjacency: Adjacency, rows: Float[Tensor, "sources width"]) ->
     of_source = (back[1:] - back[:-1]).clamp(min=1).to(rows.dtype).rsqrt()
     of_target = adjacency.degree.clamp(min=1).to(rows.dtype).rsqrt()
     return copy_sum(adjacency, rows * of_source[:, None]) * of_target[:, None]
+
+
+def product(matrix: Matrix, rows: Float[Tensor, "sources width"]) -> Float[Tensor, "targets width"]:
+    """Weighted sum of the sources' rows at every target; zero where there is none."""
+    return _Product.apply(rows, matrix)  # type: ignore[no-untyped-call]
 
 
 def smoothed(block: Block, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -106,28 +106,40 @@ def merged(several: Sequence[Adjacency]) -> Adjacency:
     >>> both.indptr.tolist(), both.sources.tolist()
     ([0, 2, 3], [0, 1, 1])
     """
-    indptr = torch.stack([one.indptr for one in several]).sum(0)
-    places = _places([one.indptr for one in several], indptr)
-    sources = torch.empty(int(indptr[-1]), dtype=torch.int64, device=indptr.device)
-    for one, place in zip(several, places, strict=True):
-        sources[place] = one.sources
+    indptr, places = _places([(one.indptr, one.sources.numel()) for one in several])
+    sources = joined([one.sources for one in several], places)
     backs = [one.transposed for one in several]
-    back_indptr = torch.stack([back.indptr for back in backs]).sum(0)
-    targets, order = torch.empty_like(sources), torch.empty_like(sources)
-    for back, at, place in zip(backs, _places([back.indptr for back in backs], back_indptr), places, strict=True):
-        targets[at], order[at] = back.targets, place[back.order]
+    back_indptr, at = _places([(back.indptr, back.targets.numel()) for back in backs])
+    targets = joined([back.targets for back in backs], at)
+    order = joined([place[back.order] for back, place in zip(backs, places, strict=True)], at)
     return Adjacency(indptr, sources, several[0].num_sources, given_transposed=Transposed(back_indptr, targets, order))
 
 
-def _places(parts: Sequence[Tensor], whole: Tensor) -> list[Tensor]:
-    """Where the entries of every part go, group by group: part after part within a group of the whole."""
+def merged_places(several: Sequence[Adjacency]) -> list[Int[Tensor, "edges"]]:
+    """Where the edges of each stand in ``merged``."""
+    return _places([(one.indptr, one.sources.numel()) for one in several])[1]
+
+
+def joined(parts: Sequence[Tensor], places: Sequence[Tensor]) -> Tensor:
+    """One tensor that has each part at its places."""
+    whole = parts[0].new_empty(sum(part.numel() for part in parts))
+    for part, place in zip(parts, places, strict=True):
+        whole[place] = part
+    return whole
+
+
+def _places(parts: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, list[Tensor]]:
+    """Offsets of the whole, and where the entries of every part (offsets, number of entries) go, group by group: part after part within
+    a group of the whole.
+    """
+    whole = torch.stack([indptr for indptr, _ in parts]).sum(0)
     places, used = [], whole[:-1].clone()
-    for indptr in parts:
+    for indptr, entries in parts:
         counts = indptr[1:] - indptr[:-1]
-        shift = torch.repeat_interleave(used - indptr[:-1], counts)
-        places.append(torch.arange(len(shift), device=shift.device) + shift)
+        shift = torch.repeat_interleave(used - indptr[:-1], counts, output_size=entries)
+        places.append(torch.arange(entries, device=shift.device) + shift)
         used += counts
-    return places
+    return whole, places
 
 
 def _offsets(groups: Tensor, count: int) -> Tensor:

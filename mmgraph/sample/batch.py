@@ -1,6 +1,6 @@
 """What a training step sees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,18 +9,58 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from mmgraph.sample.adjacency import Adjacency, merged
+from mmgraph.sample.adjacency import Adjacency, joined, merged, merged_places
 from mmgraph.types import Relation
 
 SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Links from items of one kind to items of another, each with a weight: ``weight`` in the order of the adjacency."""
+
+    source: str
+    target: str
+    adjacency: Adjacency
+    weight: Float[Tensor, "edges"]
+
+    @cached_property
+    def weight_back(self) -> Float[Tensor, "edges"]:
+        """The weights in the order grouped by source; made once."""
+        return self.weight.index_select(0, self.adjacency.transposed.order)
+
+
+@dataclass(frozen=True)
 class Block:
-    """One layer of message passing. The targets of a kind are the first ``num_targets[kind]`` of its sources."""
+    """One layer of message passing. The targets of a kind are the first ``num_targets[kind]`` of its sources.
+
+    kept: those of its relations that other blocks have as well, as a block of their own, so that what is found out about them is found
+    once. See ``but``.
+    """
 
     num_targets: Mapping[str, int]
     relations: Mapping[Relation, Adjacency]
+    kept: "Block | None" = None
+    _parts: "dict[object, Block]" = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def but(self, changed: Mapping[Relation, Adjacency]) -> "Block":
+        """The same with other edges of some relations; the other relations are one block, however often this is asked."""
+        key = frozenset(changed)
+        if key not in self._parts:
+            self._parts[key] = Block(self.num_targets, {r: a for r, a in self.relations.items() if r not in key})
+        return Block(self.num_targets, {**self.relations, **changed}, self._parts[key])
+
+    @cached_property
+    def symmetric(self) -> tuple[Matrix, ...]:
+        """Sum over relations of 1 / sqrt(deg(source) deg(target)), degrees counted in each relation by itself (Kipf and Welling 2017,
+        equation 2): one matrix for all relations between the same two kinds, but for those that are ``kept``. Made once.
+        """
+        between: dict[tuple[str, str], list[Adjacency]] = {}
+        for relation, adjacency in self.relations.items():
+            if self.kept is None or relation not in self.kept.relations:
+                between.setdefault((relation.source, relation.target), []).append(adjacency)
+        own = tuple(_symmetric(*kinds, several) for kinds, several in between.items())
+        return (*(self.kept.symmetric if self.kept else ()), *own)
 
     @cached_property
     def smoothing(self) -> "Mapping[tuple[str, str], tuple[Adjacency, Float[Tensor, 'edges']]]":
@@ -49,8 +89,27 @@ class Block:
         }
 
     def to(self, device: torch.device) -> "Block":
-        """A copy on a device."""
-        return Block(self.num_targets, {r: a.to(device) for r, a in self.relations.items()})
+        """A copy on a device; what is kept is copied once."""
+        if self.kept is None:
+            return Block(self.num_targets, {r: a.to(device) for r, a in self.relations.items()})
+        if device not in self.kept._parts:
+            self.kept._parts[device] = self.kept.to(device)
+        there = self.kept._parts[device]
+        own = {r: a.to(device) for r, a in self.relations.items() if r not in there.relations}
+        return Block(self.num_targets, {r: own.get(r) or there.relations[r] for r in self.relations}, there)
+
+
+def _symmetric(source: str, target: str, several: Sequence[Adjacency]) -> Matrix:
+    weights = [(_degree_of_source(one) * one.degree[one.targets]).float().rsqrt() for one in several]
+    if len(several) == 1:
+        return Matrix(source, target, several[0], weights[0])
+    return Matrix(source, target, merged(several), joined(weights, merged_places(several)))
+
+
+def _degree_of_source(adjacency: Adjacency) -> Int[Tensor, "edges"]:
+    """Of each edge, how many edges its source has."""
+    back = adjacency.transposed.indptr
+    return (back[1:] - back[:-1]).index_select(0, adjacency.sources)
 
 
 @dataclass(frozen=True)

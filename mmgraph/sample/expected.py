@@ -105,8 +105,7 @@ def empty_batch(
     Inputs, and relations of as many edges, are shared with ``whole``.
     """
     inputs = _inputs(graph, sizes, sparse) if whole is None else whole.inputs
-    there = whole.blocks[0].relations if whole is not None and whole.blocks else {}
-
+    shared = whole.blocks[0] if whole is not None and whole.blocks else None
     blocks: list[Block] = []
     for number, (targets, edges) in enumerate(sizes.layers):
         before = sizes.layers[number - 1] if number else None
@@ -115,7 +114,7 @@ def empty_batch(
             continue
         sources = before[0] if before else sizes.items
         made = {r: _adjacency(sources[r.source], targets[r.target], n) for r, n in edges.items()}
-        blocks.append(Block(targets, {r: there[r] if r in there and _same(there[r], a) else a for r, a in made.items()}))
+        blocks.append(Block(targets, made) if shared is None else _but(shared, made))
     return Batch(
         inputs,
         tuple(blocks),
@@ -166,6 +165,11 @@ def _inputs(graph: Graph, sizes: Sizes, sparse: bool) -> Inputs:
                 found = Entries(_adjacency(wide, count, edges), torch.empty(edges)) if share <= SPARSE else None
                 vars(one)["entries"] = found
     return Inputs({kind: _ints(count) for kind, count in sizes.items.items()}, features)
+
+
+def _but(whole: Block, made: Mapping[Relation, Adjacency]) -> Block:
+    changed = {r: one for r, one in made.items() if not _same(whole.relations[r], one)}
+    return whole.but(changed) if changed else whole
 
 
 def _same(one: Adjacency, two: Adjacency) -> bool:

@@ -164,20 +164,20 @@ def asking(whole: Batch, chains: Sequence[Relation], gone: Gone, asked: Batch) -
         return replace(asked, moment=gone.moment)
     block = whole.blocks[0]
     if gone.edges:  # else the same block serves every step, with what it has found out about itself
-        block = Block(block.num_targets, without(block.relations, gone.edges))
+        block = block.but(without(block.relations, gone.edges))
     blocks = (block,) * len(whole.blocks)
     return replace(asked, blocks=blocks, places=placed(block.relations, chains), moment=gone.moment)
 
 
 def without(relations: Mapping[Relation, Adjacency], gone: Mapping[Relation, Ints]) -> dict[Relation, Adjacency]:
-    """Take edges out, by their ids in each relation, together with their reverses.
+    """The relations of which edges are taken out, by their ids in each relation, and their reverses, with what is left of them.
 
     The visible edges of a target relation are its train links in the same order, so a link's position is its edge id.
     """
-    left = dict(relations)
+    left: dict[Relation, Adjacency] = {}
     for relation, ids in gone.items():
         for one in (relation, relation.reverse):
-            adjacency = left.get(one)
+            adjacency = relations.get(one)
             if adjacency is not None:
                 assert adjacency.ids is not None
                 keep = torch.ones(adjacency.ids.numel(), dtype=torch.bool)

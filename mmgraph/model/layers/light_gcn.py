@@ -3,13 +3,15 @@
 from torch import Tensor
 
 from mmgraph.model.contract import Layer
-from mmgraph.model.messages import symmetric_sum
+from mmgraph.model.messages import product
 from mmgraph.sample.batch import Block
 from mmgraph.types import Relation
 
 
 class LightGcn(Layer):
     """Sum over relations of neighbours / sqrt(deg(source) deg(target)); nothing is learned (He et al. 2020, arXiv 2002.02126, equation 3).
+
+    As relations share nothing to be learned, all of them between two kinds are one matrix (``Block.symmetric``), however many there are.
 
     The network adds neither norm nor activation nor residual to it, and ``model.jumping: auto`` is the mean of all layers
     (equation 4).
@@ -23,7 +25,11 @@ class LightGcn(Layer):
 
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
         """See Layer."""
-        out = {kind: rows[kind].new_zeros(count, rows[kind].shape[1]) for kind, count in block.num_targets.items()}
-        for relation, adjacency in block.relations.items():
-            out[relation.target] = out[relation.target] + symmetric_sum(adjacency, rows[relation.source])
-        return out
+        out: dict[str, Tensor] = {}
+        for matrix in block.symmetric:
+            heard = product(matrix, rows[matrix.source])
+            out[matrix.target] = out[matrix.target] + heard if matrix.target in out else heard
+        return {
+            kind: out[kind] if kind in out else rows[kind].new_zeros(count, rows[kind].shape[1])
+            for kind, count in block.num_targets.items()
+        }
