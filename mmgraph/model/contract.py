@@ -28,6 +28,7 @@ class Layer(nn.Module, abc.ABC):
     ``linear``: the network adds no norm or residual of its own, and activation and dropout once: ``before`` all layers, ``after`` them,
     or never (``none``). ``jumping``: what ``model.jumping: auto`` is. ``restart``: share of the input's vector in what the network takes
     from the layer. ``drop_items``: in training an item's vector is left out of the inputs with this probability, the others made up for it.
+    ``first``: share of the input's vector where the layers' are joined by their mean; None: it counts as one of them.
     """
 
     linear: ClassVar[bool] = False
@@ -35,6 +36,7 @@ class Layer(nn.Module, abc.ABC):
     jumping: ClassVar[Literal["first_last", "last", "mean"]] = "first_last"
     restart: float = 0.0
     drop_items: float = 0.0
+    first: float | None = None
 
     @abc.abstractmethod
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
@@ -212,6 +214,15 @@ class Head(nn.Module, abc.ABC):
 def searched_by(scorer: type[Scorer]) -> Metric | None:
     """By which measure of prepared vectors an index finds the best answers; None: it cannot."""
     return scorer.metric if scorer.matrix is Scorer.matrix or "metric" in vars(scorer) else None
+
+
+def checked_share(value: float) -> float:
+    """As it is; raises SettingsError where ``model.layer.gamma`` is none."""
+    if not 0 <= value <= 1:
+        raise SettingsError(
+            "model.layer.gamma is a share of the input's vector", given=value, todo="give a number from 0 to 1"
+        )
+    return value
 
 
 def suited(loss: LinkLoss, scorer: Scorer | None) -> None:

@@ -102,6 +102,22 @@ class _SegmentSum(torch.autograd.Function):
         return gradients[0].index_select(0, ctx.adjacency.targets), None
 
 
+class _EdgeDot(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, targets: Tensor, adjacency: Adjacency) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(rows, targets)
+        return _edge_dot(adjacency, rows, targets)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
+        rows, targets = ctx.saved_tensors
+        adjacency, back, weight = ctx.adjacency, ctx.adjacency.transposed, gradients[0]
+        (of_rows,) = weighted_rows(back.targets, targets, back.indptr, weight.index_select(0, back.order))
+        (of_targets,) = weighted_rows(adjacency.sources, rows, adjacency.indptr, weight)
+        return of_rows.to(rows.dtype), of_targets.to(targets.dtype), None
+
+
 def weighted_rows(
     index: Int[Tensor, "edges"],
     rows: Float[Tensor, "n heads width"],
@@ -179,6 +195,13 @@ def weighted_sum(
 ) -> Float[Tensor, "targets heads width"]:
     """Weighted sum of the sources' rows at every target, one weight an edge and head (edges in the adjacency's order)."""
     return _WeightedSum.apply(rows, weight, adjacency)  # type: ignore[no-untyped-call]
+
+
+def edge_dot(
+    adjacency: Adjacency, sources: Float[Tensor, "sources heads width"], targets: Float[Tensor, "targets heads width"]
+) -> Float[Tensor, "edges heads"]:
+    """Inner product of the two ends of every edge, without a row an edge (edges in the adjacency's order)."""
+    return _EdgeDot.apply(sources, targets, adjacency)  # type: ignore[no-untyped-call]
 
 
 def to_edges(adjacency: Adjacency, values: Float[Tensor, "nodes heads"], side: str) -> Float[Tensor, "edges heads"]:

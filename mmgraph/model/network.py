@@ -49,6 +49,7 @@ class Network(nn.Module):
         self.residual = settings.residual and not self.linear
         self.activation = self.layers[0].activation if self.linear and depth else "none" if self.linear else "each"
         self.drop_items = self.layers[0].drop_items if depth else 0.0
+        self.first = self.layers[0].first if depth else None
         self.jumping = settings.jumping if settings.jumping != "auto" else self.layers[0].jumping if depth else "last"
         wide = {"first_last": 2 * width, "concat": (depth + 1) * width}.get(self.jumping, 0)
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
@@ -106,6 +107,8 @@ class Network(nn.Module):
     def _joined(self, kind: str, every: list[Tensor]) -> Tensor:
         if len(every) == 1 or self.jumping == "last":
             return every[-1]
+        if self.jumping == "mean" and self.first is not None:
+            return torch.lerp(torch.stack(every[1:]).mean(0), every[0], self.first)
         if self.jumping == "mean":
             return torch.stack(every).mean(0)
         chosen = every if self.jumping == "concat" else [every[0], every[-1]]

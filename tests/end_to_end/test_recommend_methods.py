@@ -19,6 +19,8 @@ COSINES = {"class_path": "cosine", "init_args": {"heads": False, "temperature": 
 METHODS = {
     "cosine_contrastive": {"task": {"loss": "cosine_contrastive", "scorer": COSINES}},
     "direct_au": {"task": {"loss": "direct_au", "scorer": COSINES}},
+    "light_gcn_pp": {"model": {"layer": "light_gcn_pp"}},
+    "kgat": {"model": {"layer": "kgat", "dropout": 0.0}},
 }
 
 

@@ -15,10 +15,13 @@ from mmgraph.settings import Component
 NAMES = {
     "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "neo4j", "pyg", "tables", "triples"},
     "edge builder": {"attached", "contains", "follows", "similar", "similar_where_few"},
-    "layer": {"appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "light_gcn", "rgcn", "sage", "sgc"},
+    "layer": {
+        "appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "kgat", "light_gcn", "light_gcn_pp", "rgcn",
+        "sage", "sgc",
+    },
     "label method": {"consistency", "self_training"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
-    "loss": {"bce", "bpr", "cross_entropy", "info_nce", "margin", "self_adversarial"},
+    "loss": {"bce", "bpr", "cosine_contrastive", "cross_entropy", "direct_au", "info_nce", "margin", "self_adversarial"},
     "regulariser": {"l2", "n3"},
     "readout": {"attention", "max", "mean", "set2_set"},
     "negative sampler": {"every", "in_batch", "uniform"},
@@ -89,7 +92,8 @@ def test_an_unknown_name_has_a_near_one(group, wrong, near):
 
 def test_a_name_near_to_nothing_lists_all():
     with pytest.raises(
-        SettingsError, match="given: xyzzy; known: bce, bpr, cross_entropy, info_nce, margin, self_adversarial$"
+        SettingsError,
+        match="given: xyzzy; known: bce, bpr, cosine_contrastive, cross_entropy, direct_au, info_nce, margin, self_adversarial$",
     ):
         registry.find("loss", "xyzzy")
 

@@ -4,14 +4,17 @@ import math
 
 import pytest
 import torch
+from graph_made import made as made_graph
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.graph.dgl import load_dgl
 from mmgraph.model.messages import joint_softmax, symmetric_sum
+from mmgraph.model.network import Network
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Block
-from mmgraph.settings import Component
+from mmgraph.sample.full import whole_batch
+from mmgraph.settings import Component, ModelSettings
 from mmgraph.types import Relation
 
 LIKES, KNOWS = Relation("a", "likes", "b"), Relation("b", "knows", "b")
@@ -149,10 +152,37 @@ def slow_gat_v2(made, rows, edges, kind, item):
     return out
 
 
+def slow_light_gcn_pp(made, rows, edges, kind, item):
+    out = torch.zeros(WIDTH)
+    for r, s in into(edges, kind, item):
+        unit = rows[r.source][s] / rows[r.source][s].norm()
+        out = out + unit / degree(edges, r, item, 1) ** made.alpha / degree(edges, r, s, 0) ** made.beta
+    return out
+
+
+def slow_kgat(made, rows, edges, kind, item):
+    def map_of(r):
+        return made.of_relation[made.number[r]]
+
+    own, heard = rows[kind][item], torch.zeros(WIDTH)
+    pairs = into(edges, kind, item)
+    if pairs:
+        logits = [
+            (map_of(r) @ rows[r.source][s]) @ torch.tanh(map_of(r) @ own + made.relation[made.number[r]]) for r, s in pairs
+        ]
+        weights = torch.softmax(torch.stack(logits), 0)
+        heard = sum(w * rows[r.source][s] for w, (r, s) in zip(weights, pairs, strict=True))
+    active = torch.nn.functional.leaky_relu
+    return active(made.both(own + heard), made.slope) + active(made.alike(own * heard), made.slope)
+
+
 CASES = [
     ("gcn", {}, slow_gcn),
     ("gcn", {"norm": "mean"}, slow_gcn),
     ("light_gcn", {}, slow_light_gcn),
+    ("light_gcn_pp", {}, slow_light_gcn_pp),
+    ("light_gcn_pp", {"alpha": 0.3, "beta": 1.2}, slow_light_gcn_pp),
+    ("kgat", {}, slow_kgat),
     ("sgc", {}, slow_smoothed),
     ("appnp", {}, slow_smoothed),
     ("grand", {}, slow_smoothed),
@@ -236,6 +266,23 @@ def test_joint_softmax_sums_to_one_over_all_relations(edges):
     for adjacency, weight in zip(adjacencies, weights, strict=True):
         total.index_add_(0, adjacency.targets, weight)
     torch.testing.assert_close(total, torch.tensor([1.0, 1, 1, 0, 0])[:, None].expand(-1, 2), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["light_gcn", "light_gcn_pp"])
+def test_share_of_the_input_beside_the_mean_of_the_layers(name):
+    graph, _ = made_graph(videos=3)
+    relations = [r for one in graph.edges for r in (one, one.reverse)]
+    of_layer = Component(class_path=name, init_args={"gamma": 0.3})
+    network = Network(graph, relations, ModelSettings(width=WIDTH, depth=2, layer=of_layer, id_embedding="all"))
+    batch = whole_batch(graph, 2)
+    network.eval()
+    first = network.inputs(batch.inputs)
+    second = network.layers[0](first, batch.blocks[0])
+    third = network.layers[1](second, batch.blocks[0])
+    for kind, rows in network(batch).items():
+        torch.testing.assert_close(rows, 0.3 * first[kind] + 0.7 * (second[kind] + third[kind]) / 2)
+    with pytest.raises(SettingsError, match="model.layer.gamma is a share of the input's vector; given: 1.5; give a number"):
+        layer(name, gamma=1.5)
 
 
 @pytest.mark.parametrize("name", ["gat_v2", "hgt"])

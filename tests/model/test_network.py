@@ -69,7 +69,9 @@ def test_light_gcn_is_the_mean_of_linear_steps():
         torch.testing.assert_close(out, sum(one[kind] for one in every) / 4)
 
 
-@pytest.mark.parametrize("layer", ["gcn", "rgcn", "comp_gcn", "hgt", "gat_v2", "light_gcn", "sgc", "appnp", "grand"])
+@pytest.mark.parametrize(
+    "layer", ["gcn", "rgcn", "comp_gcn", "hgt", "gat_v2", "kgat", "light_gcn", "light_gcn_pp", "sgc", "appnp", "grand"]
+)
 def test_every_layer_trains_in_the_network(layer):
     arguments = {"bases": 2} if layer == "rgcn" else {}
     net, batch = network(layer=Component(class_path=layer, init_args=arguments), depth=2)
