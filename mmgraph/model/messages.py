@@ -178,6 +178,18 @@ def product(matrix: Matrix, rows: Float[Tensor, "sources width"]) -> Float[Tenso
     return _Product.apply(rows, matrix)  # type: ignore[no-untyped-call]
 
 
+def products(block: Block, matrices: Sequence[Matrix], rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Sum of the products with all matrices, zero where none leads: kind -> [sources, width] to kind -> [targets, width]."""
+    out: dict[str, Tensor] = {}
+    for matrix in matrices:
+        heard = product(matrix, rows[matrix.source])
+        out[matrix.target] = out[matrix.target] + heard if matrix.target in out else heard
+    return {
+        kind: out[kind] if kind in out else rows[kind].new_zeros(count, rows[kind].shape[1])
+        for kind, count in block.num_targets.items()
+    }
+
+
 def smoothed(block: Block, rows: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Product with the symmetric matrix with loops, over kinds and relations as if they were one: see ``Block.smoothing``.
 

@@ -42,6 +42,9 @@ class Block:
     relations: Mapping[Relation, Adjacency]
     kept: "Block | None" = None
     _parts: "dict[object, Block]" = field(default_factory=dict, init=False, repr=False, compare=False)
+    _matrices: dict[tuple[float, float], tuple[Matrix, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def but(self, changed: Mapping[Relation, Adjacency]) -> "Block":
         """The same with other edges of some relations; the other relations are one block, however often this is asked."""
@@ -50,17 +53,24 @@ class Block:
             self._parts[key] = Block(self.num_targets, {r: a for r, a in self.relations.items() if r not in key})
         return Block(self.num_targets, {**self.relations, **changed}, self._parts[key])
 
-    @cached_property
+    @property
     def symmetric(self) -> tuple[Matrix, ...]:
-        """Sum over relations of 1 / sqrt(deg(source) deg(target)), degrees counted in each relation by itself (Kipf and Welling 2017,
-        equation 2): one matrix for all relations between the same two kinds, but for those that are ``kept``. Made once.
+        """Sum over relations of 1 / sqrt(deg(source) deg(target)) (Kipf and Welling 2017, equation 2): see ``scaled``."""
+        return self.scaled(0.5, 0.5)
+
+    def scaled(self, of_target: float, of_source: float) -> tuple[Matrix, ...]:
+        """Sum over relations of deg(target)^-of_target deg(source)^-of_source, degrees counted in each relation by itself: one matrix for
+        all relations between the same two kinds, but for those that are ``kept``. Made once.
         """
-        between: dict[tuple[str, str], list[Adjacency]] = {}
-        for relation, adjacency in self.relations.items():
-            if self.kept is None or relation not in self.kept.relations:
-                between.setdefault((relation.source, relation.target), []).append(adjacency)
-        own = tuple(_symmetric(*kinds, several) for kinds, several in between.items())
-        return (*(self.kept.symmetric if self.kept else ()), *own)
+        powers = (of_target, of_source)
+        if powers not in self._matrices:
+            between: dict[tuple[str, str], list[Adjacency]] = {}
+            for relation, adjacency in self.relations.items():
+                if self.kept is None or relation not in self.kept.relations:
+                    between.setdefault((relation.source, relation.target), []).append(adjacency)
+            own = tuple(_scaled(*kinds, several, *powers) for kinds, several in between.items())
+            self._matrices[powers] = (*(self.kept.scaled(*powers) if self.kept else ()), *own)
+        return self._matrices[powers]
 
     @cached_property
     def smoothing(self) -> "Mapping[tuple[str, str], tuple[Adjacency, Float[Tensor, 'edges']]]":
@@ -99,8 +109,12 @@ class Block:
         return Block(self.num_targets, {r: own.get(r) or there.relations[r] for r in self.relations}, there)
 
 
-def _symmetric(source: str, target: str, several: Sequence[Adjacency]) -> Matrix:
-    weights = [(_degree_of_source(one) * one.degree[one.targets]).float().rsqrt() for one in several]
+def _scaled(source: str, target: str, several: Sequence[Adjacency], of_target: float, of_source: float) -> Matrix:
+    ends = [(one.degree[one.targets], _degree_of_source(one)) for one in several]
+    if of_target == of_source == 0.5:
+        weights = [(first * second).float().rsqrt() for first, second in ends]
+    else:
+        weights = [first.float().pow(-of_target) * second.float().pow(-of_source) for first, second in ends]
     if len(several) == 1:
         return Matrix(source, target, several[0], weights[0])
     return Matrix(source, target, merged(several), joined(weights, merged_places(several)))

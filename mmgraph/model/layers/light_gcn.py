@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from mmgraph.model.contract import Layer, checked_share
-from mmgraph.model.messages import product
+from mmgraph.model.messages import products
 from mmgraph.sample.batch import Block
 from mmgraph.types import Relation
 
@@ -26,11 +26,4 @@ class LightGcn(Layer):
 
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
         """See Layer."""
-        out: dict[str, Tensor] = {}
-        for matrix in block.symmetric:
-            heard = product(matrix, rows[matrix.source])
-            out[matrix.target] = out[matrix.target] + heard if matrix.target in out else heard
-        return {
-            kind: out[kind] if kind in out else rows[kind].new_zeros(count, rows[kind].shape[1])
-            for kind, count in block.num_targets.items()
-        }
+        return products(block, block.symmetric, rows)

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmgraph.model.contract import Layer, checked_share
-from mmgraph.model.messages import copy_sum
+from mmgraph.model.messages import products
 from mmgraph.sample.batch import Block
 from mmgraph.types import Relation
 
@@ -37,11 +37,4 @@ class LightGcnPp(Layer):
     def forward(self, rows: dict[str, Tensor], block: Block) -> dict[str, Tensor]:
         """See Layer."""
         unit = {kind: F.normalize(x, dim=1) for kind, x in rows.items()}
-        out = {kind: rows[kind].new_zeros(count, rows[kind].shape[1]) for kind, count in block.num_targets.items()}
-        for relation, adjacency in block.relations.items():
-            back = adjacency.transposed.indptr
-            of_source = (back[1:] - back[:-1]).clamp(min=1).to(unit[relation.source].dtype).pow(-self.beta)
-            of_target = adjacency.degree.clamp(min=1).to(unit[relation.source].dtype).pow(-self.alpha)
-            heard = copy_sum(adjacency, unit[relation.source] * of_source[:, None]) * of_target[:, None]
-            out[relation.target] = out[relation.target] + heard
-        return out
+        return products(block, block.scaled(self.alpha, self.beta), unit)
