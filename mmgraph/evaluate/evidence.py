@@ -16,10 +16,10 @@ import numpy.typing as npt
 from mmgraph.evaluate.baselines.choice import sample_of
 from mmgraph.evaluate.contract import OURS, Direction, LabelQuestion, LinkMethod, LinkQuestion
 from mmgraph.evaluate.evaluate import groups_of
-from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Sample, fit, sample
+from mmgraph.evaluate.fusion import FEATURES, Combined, Context, Memory, Sample, fit, sample
 from mmgraph.evaluate.gnn import Named
 from mmgraph.evaluate.pool import Pool, SeveralPool, fit_pool
-from mmgraph.evaluate.ranking import cells_of
+from mmgraph.evaluate.ranking import CELLS, cells_of
 from mmgraph.evaluate.rightness import figure, likelihoods, rightness
 from mmgraph.evaluate.worth import worth
 from mmgraph.settings import EvaluateSettings
@@ -129,7 +129,7 @@ def combine_links(
     samples, context = _samples(question, methods, valid, seed)
     weights = _weights(samples)
     cross = _Cross(question, context, samples, valid, fold, settings)
-    crossed = cross.worth(None)[judged]
+    crossed = cross.worth([None])[0, judged]
     difference, error = _paired(crossed, single[best])
     each = [_named(weights, place) for place in range(len(methods))]
     without = _ablation(cross, float(crossed.mean()), [any(one.values()) for one in each], seed)
@@ -218,7 +218,7 @@ def used_of_validation(question: LinkQuestion, seed: int) -> Ints:
 class _Cross:
     """The validation links ``valid`` in folds, each ranked with weights of the other folds.
 
-    The samples are made once for all fits. A whole ablation costs one more ranking of the links for each method that has a weight.
+    The samples are made once for all fits, and the features of a block of queries once for all combinations.
     """
 
     question: LinkQuestion
@@ -228,15 +228,32 @@ class _Cross:
     fold: Ints
     settings: EvaluateSettings
 
-    def worth(self, left_out: int | None) -> Reals:
-        """Of each link, without the method at this place."""
-        out = np.zeros(len(self.valid))
+    def worth(self, left_out: Sequence[int | None]) -> Reals:
+        """Of each link, without the method at each of these places: float64 [places, links]."""
+        out = np.zeros((len(left_out), len(self.valid)))
+        context = replace(self.context, memory=Memory())
         for number in np.unique(self.fold):
             held = self.fold == number
             others = {d: one.of_edges(self.valid[~held]) for d, one in self.samples.items()}
-            method = Combined(self.context, _weights(others, left_out))
-            out[held] = _worth(method, self.question, self.valid[held], self.settings)
+            made = [Combined(context, _weights(others, place)) for place in left_out]
+            for some in self._blocks(np.flatnonzero(held)):
+                for row, method in enumerate(made):
+                    out[row, some] = _worth(method, self.question, self.valid[some], self.settings)
         return out
+
+    def _blocks(self, places: Ints) -> list[Ints]:
+        """Places in ``valid`` whose features are held at once: all of a unit together, and few units."""
+        widest = max(self.context.candidates.values()) * FEATURES * len(self.context.methods)
+        size = max(1, min(self.settings.block, CELLS // max(widest, 1)))
+        order = np.argsort(self.question.units(self.valid[places]), kind="stable")
+        units = self.question.units(self.valid[places[order]])
+        starts = np.flatnonzero(np.r_[True, units[1:] != units[:-1]])
+        ends, cuts, begun = np.r_[starts[1:], len(units)], list[int](), 0
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            if end - begun > size and start > begun:
+                cuts.append(start)
+                begun = start
+        return np.split(places[order], cuts)
 
 
 def _ablation(cross: _Cross, whole: float, used: Sequence[bool], seed: int) -> list[float]:
@@ -244,13 +261,17 @@ def _ablation(cross: _Cross, whole: float, used: Sequence[bool], seed: int) -> l
 
     Where there are more than MOST_ABLATED links, the loss is that on so many of them, a random sample.
     """
+    places = [place for place, one in enumerate(used) if one]
+    if not places:
+        return [whole] * len(used)
     if len(cross.valid) > MOST_ABLATED:
         some = np.searchsorted(cross.valid, sample_of(cross.question, MOST_ABLATED, 0xAB1A, seed, cross.valid))
         cross = replace(cross, valid=cross.valid[some], fold=cross.fold[some])
         cross = replace(cross, samples={d: one.of_edges(cross.valid) for d, one in cross.samples.items()})
     judged = cross.question.judged(cross.valid)
-    own = float(cross.worth(None)[judged].mean()) if any(used) else whole
-    return [whole - (own - float(cross.worth(place)[judged].mean())) if one else whole for place, one in enumerate(used)]
+    own, *left = cross.worth([None, *places])[:, judged].mean(1).tolist()
+    lost = dict(zip(places, left, strict=True))
+    return [whole - (own - lost[place]) if place in lost else whole for place in range(len(used))]
 
 
 def _samples(

@@ -15,7 +15,7 @@ weight) keeps them small where validation is small. A useless method gets weight
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -75,14 +75,34 @@ def _order(scores: Floats, counted: Bools) -> Floats:
     return out
 
 
+@dataclass
+class Memory:
+    """Features of the queries of each direction that were asked last, by place of the method and kind: for combinations that differ in
+    their weights alone, and are asked the same one after the other.
+    """
+
+    queries: dict[Direction, Ints] = field(default_factory=dict)
+    found: dict[Direction, dict[int, dict[int, Floats]]] = field(default_factory=dict)
+
+    def of(self, queries: Ints, direction: Direction, place: int) -> dict[int, Floats]:
+        """What is known of these queries, to be added to."""
+        if direction not in self.queries or not np.array_equal(self.queries[direction], queries):
+            self.queries[direction], self.found[direction] = queries.copy(), {}
+        return self.found[direction].setdefault(place, {})
+
+
 @dataclass(frozen=True)
 class Context:
-    """What the features need besides scores: the visible links of each query, and each method's deviation."""
+    """What the features need besides scores: the visible links of each query, and each method's deviation.
+
+    memory: where features are kept that are soon asked again; none are where it is None.
+    """
 
     methods: Sequence[LinkMethod]
     visible: Mapping[Direction, Known]
     candidates: Mapping[Direction, int]
     deviation: Mapping[Direction, Reals]
+    memory: Memory | None = None
 
     @classmethod
     def of(cls, question: LinkQuestion, methods: Sequence[LinkMethod], edges: Mapping[Direction, Ints]) -> "Context":
@@ -108,6 +128,20 @@ class Context:
             out[:, :, FEATURES * place] = self.gap(scores, counted, direction, place)
             out[:, :, FEATURES * place + 1] = self.order(scores, counted)
         return out
+
+    def asked(self, place: int, kinds: Sequence[int], queries: Ints, direction: Direction) -> Mapping[int, Floats]:
+        """Kind of feature -> that of the method at ``place``, float32 [queries, candidates]; all kinds where they are remembered."""
+        known = {} if self.memory is None else self.memory.of(queries, direction, place)
+        if any(kind not in known for kind in kinds):
+            counted = self.counted(queries, direction)
+            scores = checked(self.methods[place], queries, direction, counted.shape[1])
+            for kind in kinds if self.memory is None else range(FEATURES):
+                known[kind] = self.feature(kind, scores, counted, direction, place)
+        return known
+
+    def feature(self, kind: int, scores: Floats, counted: Bools, direction: Direction, place: int) -> Floats:
+        """The gap or the order of the method at ``place``, of its scores [queries, candidates]."""
+        return self.order(scores, counted) if kind else self.gap(scores, counted, direction, place)
 
     def gap(self, scores: Floats, counted: Bools, direction: Direction, place: int) -> Floats:
         """The first feature of the method at ``place``, of its scores [queries, candidates]."""
@@ -268,19 +302,25 @@ class Combined(LinkMethod):
 
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]; methods and features of weight 0 are not computed."""
-        counted = self._context.counted(queries, direction)
-        out = np.zeros(counted.shape, np.float32)
-        for place in np.flatnonzero(self._weights[direction].reshape(-1, FEATURES).any(axis=1)).tolist():
-            given = checked(self._context.methods[place], queries, direction, counted.shape[1])
-            out += self._share(given, counted, direction, place)
+        out = np.zeros((len(queries), self._context.candidates[direction]), np.float32)
+        for place in self._places:
+            kinds = self._kinds(direction, place)
+            features = self._context.asked(place, kinds, queries, direction) if kinds else {}
+            out += self._sum(features, direction, place, out.shape)
         return out
 
     def _share(self, given: Floats, counted: Bools, direction: Direction, place: int) -> Floats:
         """What the method at ``place`` adds: float32 [queries, candidates]."""
-        by_gap, by_order = self._weights[direction][FEATURES * place : FEATURES * (place + 1)]
-        out = np.zeros(counted.shape, np.float32)
-        if by_gap:
-            out += np.float32(by_gap) * self._context.gap(given, counted, direction, place)
-        if by_order:
-            out += np.float32(by_order) * self._context.order(given, counted)
+        kinds = self._kinds(direction, place)
+        features = {kind: self._context.feature(kind, given, counted, direction, place) for kind in kinds}
+        return self._sum(features, direction, place, counted.shape)
+
+    def _kinds(self, direction: Direction, place: int) -> list[int]:
+        """The features of the method at ``place`` that have a weight."""
+        return [kind for kind in range(FEATURES) if self._weights[direction][FEATURES * place + kind]]
+
+    def _sum(self, features: Mapping[int, Floats], direction: Direction, place: int, shape: tuple[int, ...]) -> Floats:
+        out = np.zeros(shape, np.float32)
+        for kind in self._kinds(direction, place):
+            out += np.float32(self._weights[direction][FEATURES * place + kind]) * features[kind]
         return out
