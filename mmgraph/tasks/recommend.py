@@ -1,5 +1,7 @@
 """The head of a recommendation: asked from the side of the users alone."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -27,10 +29,10 @@ class RecommendHead(LinkHead):
         """Each user's true item beside the candidates of the batch, and what the regulariser adds."""
         asked = batch.links[self.name]
         of_sources, of_targets = embeddings[self.relation.source], embeddings[self.relation.target]
-        targets = self.scorer.target(of_targets)
-        source, target = self.scorer.source(of_sources)[asked.source], targets[asked.target]
+        source = _prepared_rows(self.scorer.source, of_sources, asked.source)
+        target = _prepared_rows(self.scorer.target, of_targets, asked.target)
         positive = self.scorer.pairs(source, target)
-        to_targets = self.scorer.matrix(source, targets[asked.other_targets])
+        to_targets = self.scorer.matrix(source, _prepared_rows(self.scorer.target, of_targets, asked.other_targets))
         loss = self.compare.drawn(positive, to_targets, ~asked.is_link, asked.log_q) + self.compare.spread(source, target)
         if self.regulariser is None:
             return loss
@@ -40,3 +42,8 @@ class RecommendHead(LinkHead):
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """See ListRanking."""
         return self._lists.figures(self._prepared(embeddings))
+
+
+def _prepared_rows(prepare: Callable[[Tensor], Tensor], rows: Tensor, asked: Tensor) -> Tensor:
+    """The asked rows, prepared; all are where these are fewer."""
+    return prepare(rows.index_select(0, asked)) if len(asked) < len(rows) else prepare(rows).index_select(0, asked)

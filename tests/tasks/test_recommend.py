@@ -14,10 +14,12 @@ from mmgraph.cli import main
 from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.model.data import GraphData
 from mmgraph.model.losses.info_nce import InfoNCE
+from mmgraph.model.scorers.cosine import Cosine
 from mmgraph.model.scorers.dot import Dot
 from mmgraph.rerun import link_answer, reopen
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, ModelSettings
+from mmgraph.tasks import recommend
 from mmgraph.tasks.heads import Compare, LinkHead
 from mmgraph.tasks.kinds.recommend import Recommend
 from mmgraph.tasks.recommend import RecommendHead
@@ -49,6 +51,17 @@ def test_the_validation_figure_is_the_mean_ndcg_of_users():
     assert head.figure == "ndcg@20"
     assert head.validate({"segment": rows})["ndcg@20"] == pytest.approx(np.mean(found), rel=1e-6)
     assert np.mean(found) > 0
+
+
+@pytest.mark.parametrize("asked", [[2, 0, 2], [0, 4, 1, 1, 3, 2, 0]])
+def test_rows_prepared_by_themselves_are_those_of_all(asked):
+    torch.manual_seed(0)
+    scorer, rows, asked = Cosine(4), torch.randn(5, 4, requires_grad=True), torch.tensor(asked)
+    found, expected = recommend._prepared_rows(scorer.target, rows, asked), scorer.target(rows)[asked]
+    torch.testing.assert_close(found, expected)
+    weight = torch.randn(len(asked), 4)
+    (one,), (other,) = (torch.autograd.grad((made * weight).sum(), rows, retain_graph=True) for made in (found, expected))
+    torch.testing.assert_close(one, other)
 
 
 def test_users_are_compared_with_items_and_items_with_nobody():
