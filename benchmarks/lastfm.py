@@ -4,8 +4,8 @@ python benchmarks/lastfm.py [--root ../shared/data/lastfm] [--arms all,"no frien
 
 Every method ranks all artists but those that the user has in train (and, in the test, in validation), and chooses its epoch and settings
 by NDCG@20 on validation alone; the test is read once, at the end. Intervals draw users again (1000 times), differences are paired. An arm
-takes relations away from what may be seen, and fits everything again. LightGCN by ``torch_geometric.nn.LGConv`` (extra ``bench``): width
-64, 3 layers, BPR, L2, the learning rate of two that validation likes; it sees the plays alone, as published. iALS by ``implicit``.
+takes relations away from what may be seen, and trains and combines anew; what reads the plays alone is fitted once. PyG's LightGCN and
+what it is told are in ``pyg_light_gcn.py``; iALS is by ``implicit``.
 """
 
 import argparse
@@ -13,14 +13,16 @@ import json
 import os
 import tempfile
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
 
+import msgspec
 import numpy as np
-import torch
+from pyg_light_gcn import Peer
 
 from mmgraph import registry
 from mmgraph.configuration import load
@@ -28,11 +30,9 @@ from mmgraph.evaluate.bootstrap import Statistic, draws, interval
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.evaluate import fit_recommend_baselines
 from mmgraph.evaluate.evidence import combine_links
-from mmgraph.evaluate.gnn import EmbeddingLinks
 from mmgraph.evaluate.prepared import of_links
 from mmgraph.evaluate.recommend.evaluate import evaluate_recommendations, held_out, of_users, recommended
 from mmgraph.evaluate.recommend.question import RecommendQuestion
-from mmgraph.evaluate.worth import worth
 from mmgraph.ingest import features, read
 from mmgraph.model.train import train
 from mmgraph.pipeline import assemble, built, divide
@@ -48,214 +48,192 @@ ARMS = {
     "no knowledge": lambda name: name in (PLAYS, FRIENDS, TAGS),
     "plays alone": lambda name: name == PLAYS,
 }
-RIVALS = ("ease", "item_knn", "popularity", "ials", "slim", "lightgcn (PyG)", "gnn")
+OF_PLAYS = ("ease", "item_knn", "ials", "slim", "popularity", "similar_users")
+OF_GRAPH = ("content_knn", "fast_rp")
 METRICS = ("recall@20", "ndcg@20")
 
 
-def light_gcn(question, seed, epochs, rates=(0.005, 0.02), width=64, depth=3, batch=8192, decay=1e-4, every=3, patience=5):
-    """PyG's layers on the plays that may be seen, as a method; the learning rate and the epoch are those that validation likes."""
-    best = (-1.0, None, None)
-    for rate in rates:
-        for value, told, method in _trained(question, seed, epochs, rate, width, depth, batch, decay, every, patience):
-            if value > best[0]:
-                best = value, told, method
-    return best
+@dataclass
+class Bench:
+    """What all arms share. whole: the graph of the arm ``all``; per_user: arm -> method -> metric -> a number a test user."""
+
+    settings: Any
+    whole: Any
+    options: argparse.Namespace
+    of_plays: list = field(default_factory=list)
+    per_user: dict = field(default_factory=dict)
+
+    def baselines(self, question):
+        """Those that read the plays alone are fitted in the first arm, and serve all."""
+        asked = self.settings.evaluate.baselines
+        first, second = ([name for name in known if asked == "all" or name in asked] for known in (OF_PLAYS, OF_GRAPH))
+        if not self.of_plays:
+            self.of_plays = fit_recommend_baselines(question, first)
+        return [*self.of_plays, *fit_recommend_baselines(question, second)]
+
+    def arm(self, name):
+        """Everything of one arm, as it is written."""
+        seed, evaluate = self.settings.run.seed, self.settings.evaluate
+        question, network, trained_s = self.trained(name)
+        methods = [network, *self.baselines(question)]
+        ours, evidence = combine_links(question, methods, evaluate, seed)
+        told, peers = self.peer(name, question)
+        compared = [ours, *methods, *peers]
+        rows, verdict = evaluate_recommendations(question, compared, evaluate)
+        self.per_user[name] = of_test_users(question, compared, evaluate)
+        return {
+            "rows": [asdict(row) for row in rows if row.metric in (*METRICS, "coverage@20")],
+            "verdict": verdict.text,
+            "evidence": asdict(evidence),
+            "minus": {m.name: self.minus((name, OURS), (name, m.name)) for m in compared[1:]},
+            "gnn minus": {m.name: self.minus((name, "gnn"), (name, m.name)) for m in compared[2:]},
+            "peer": told,
+            "trained_s": trained_s,
+        }
+
+    def trained(self, name):
+        """(question, the network as a method, CPU seconds of training)."""
+        graph = self.whole.with_edges({r: e for r, e in self.whole.edges.items() if ARMS[name](r.name)})
+        tasks = [registry.create("task", task) for task in self.settings.tasks]
+        split = divide(self.settings, graph, tasks)
+        module, data = built(self.settings, split, tasks, {})
+        started = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            made = train(module, data, self.settings.trainer, Path(folder) / "checkpoints", self.settings.model)
+        (one,) = made.heads
+        question = RecommendQuestion(split.visible, split.links[ASKED], self.settings.run.seed, at=one.head.at)
+        return question, of_links(one.head, one.embeddings), round(time.process_time() - started, 1)
+
+    def peer(self, name, question):
+        """What is told of PyG's LightGCN, and it, in the first arm."""
+        if name != "all" or not self.options.peer:
+            return None, []
+        told, method = Peer(**({"epochs": 3} if self.options.quick else {})).fit(question, self.settings.run.seed)
+        return told, [method]
+
+    def minus(self, one, other):
+        """Metric -> (difference, low, high) of two (arm, method), paired by test user."""
+        level, times = self.settings.evaluate.level, self.settings.evaluate.bootstrap
+        found = {}
+        for metric in METRICS:
+            gap = self.per_user[one[0]][one[1]][metric] - self.per_user[other[0]][other[1]][metric]
+            drawn = draws([Statistic(np.stack((gap, np.ones(len(gap))), 1))], times, self.settings.run.seed)[0]
+            found[metric] = (float(gap.mean()), *interval(drawn, level))
+        return found
+
+    def worth(self):
+        """What each relation adds: the arm ``all`` minus each other arm that was run."""
+        others = [name for name in self.per_user if name != "all" and "all" in self.per_user]
+        return {name: {m: self.minus(("all", m), (name, m)) for m in (OURS, "gnn")} for name in others}
 
 
-def _trained(question, seed, epochs, rate, width, depth, batch, decay, every, patience):
-    from torch_geometric.nn import LGConv
-
-    torch.manual_seed(seed)
-    users, items, seen = question.count("source"), question.count("target"), question.visible
-    source, target = torch.from_numpy(seen.source), torch.from_numpy(seen.target)
-    edges = torch.cat((torch.stack((source, target + users)), torch.stack((target + users, source))), 1)
-    table = torch.nn.Embedding(users + items, width)
-    torch.nn.init.normal_(table.weight, std=0.1)
-    layers, optimizer = [LGConv() for _ in range(depth)], torch.optim.Adam(table.parameters(), lr=rate)
-    valid, best, since = question.split.valid, 0.0, 0
-
-    def propagated():
-        rows = [table.weight]
-        for layer in layers:
-            rows.append(layer(rows[-1], edges))
-        return torch.stack(rows).mean(0)
-
-    for epoch in range(1, epochs + 1):
-        for part in torch.randperm(len(source)).split(batch):
-            rows, negative = propagated(), torch.randint(items, (len(part),)) + users
-            u, p = source[part], target[part] + users
-            score = (rows[u] * (rows[p] - rows[negative])).sum(1)
-            penalty = sum(table.weight[one].square().sum() for one in (u, p, negative)) / len(part) / 2
-            loss = torch.nn.functional.softplus(-score).mean() + decay * penalty
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-        if epoch % every == 0:
-            with torch.no_grad():
-                rows = propagated().numpy()
-            method = EmbeddingLinks("lightgcn (PyG)", rows[:users], rows[users:])
-            value = float(worth(method, question, valid)[question.judged(valid)].mean())
-            best, since = (value, 0) if value > best else (best, since + 1)
-            yield value, {"epoch": epoch, "learning_rate": rate}, method
-            if since >= patience:
-                return
-
-
-def fitted(settings, graph, seed):
-    """(question, the network as a method) of a graph."""
-    tasks = [registry.create("task", task) for task in settings.tasks]
-    split = divide(settings, graph, tasks)
-    module, data = built(settings, split, tasks, {})
-    with tempfile.TemporaryDirectory() as folder:
-        trained = train(module, data, settings.trainer, Path(folder) / "checkpoints", settings.model)
-    (one,) = trained.heads
-    question = RecommendQuestion(split.visible, split.links[ASKED], seed, at=one.head.at)
-    return question, of_links(one.head, one.embeddings)
-
-
-def differences(question, methods, settings):
-    """mmgraph minus each rival on the test users, paired: metric -> rival -> (difference, low, high)."""
+def of_test_users(question, methods, settings):
+    """Method -> metric -> a number a test user, in order of the users."""
     _, (_, edges, known) = held_out(question)
     made = recommended(question, methods, edges, known, settings)
-    each = {one.method: of_users(one.lists, question, edges, [question.at]) for one in made}
-    found = {}
-    for metric in METRICS:
-        ours = each[OURS][metric]
-        for rival in RIVALS:
-            if rival in each:
-                gap = ours - each[rival][metric]
-                drawn = draws([Statistic(np.stack((gap, np.ones(len(gap))), 1))], settings.bootstrap, question.seed)[0]
-                found.setdefault(metric, {})[rival] = (float(gap.mean()), *interval(drawn, settings.level))
-    return found
+    return {one.method: of_users(one.lists, question, edges, [question.at]) for one in made}
 
 
-def arm(name, settings, whole, options):
-    """Everything of one arm, as it is written."""
-    started = time.time()
-    graph = whole.with_edges({relation: e for relation, e in whole.edges.items() if ARMS[name](relation.name)})
-    question, network = fitted(settings, graph, settings.run.seed)
-    trained_s = time.time() - started
-    methods = [network, *fit_recommend_baselines(question, settings.evaluate.baselines)]
-    ours, evidence = combine_links(question, methods, settings.evaluate, settings.run.seed)
-    peers, told = [], None
-    if name == "all" and options.peer:
-        value, told, peer = light_gcn(question, settings.run.seed, 3 if options.quick else options.peer_epochs)
-        told, peers = {**told, "validation ndcg@20": value}, [peer]
-    rows, verdict = evaluate_recommendations(question, [ours, *methods, *peers], settings.evaluate)
-    gaps = differences(question, [ours, *(m for m in (*methods, *peers) if m.name in RIVALS)], settings.evaluate)
-    return {
-        "rows": [asdict(row) for row in rows if row.metric in METRICS or (not row.group and row.metric.endswith("@20"))],
-        "verdict": verdict.text,
-        "evidence": asdict(evidence),
-        "differences": gaps,
-        "peer": told,
-        "trained_s": round(trained_s, 1),
-        "whole_s": round(time.time() - started, 1),
+def page(found):
+    """The results as Markdown."""
+    lines = [
+        f"# lastfm: artists for users\n\nWritten by `python benchmarks/lastfm.py`, {found['written']}; seed {found['seed']}."
+    ]
+    arms = found["arms"]
+    if "all" in arms:
+        lines += ["", *methods_table(arms["all"]["rows"]), "", arms["all"]["verdict"], ""]
+        for who, key in (("mmgraph", "minus"), ("gnn", "gnn minus")):
+            lines += [*differences_table(f"{who} minus", arms["all"][key]), ""]
+        lines += [f"LightGCN (PyG): {arms['all']['peer']}.", ""] if arms["all"]["peer"] else []
+    lines += arms_table(arms)
+    for name, each in found.get("worth", {}).items():
+        lines += ["", *differences_table(f"all minus {name}", each)]
+    return "\n".join(lines) + "\n"
+
+
+def table(head, rows):
+    """Lines of a Markdown table."""
+    return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def methods_table(rows):
+    """Every method, mmgraph first, then the best first."""
+    value = {
+        row["method"]: row["value"] for row in rows if (row["split"], row["metric"], row["group"]) == ("test", "ndcg@20", "")
     }
+    wanted = [(metric, "") for metric in (*METRICS, "coverage@20")]
+    wanted += [("recall@20", "items=cold"), ("recall@20", "items=cold, among the cold")]
+    head = ["method", "recall@20", "NDCG@20", "coverage@20", "recall@20 of cold artists", "among the cold"]
+    best = sorted(value, key=lambda name: (name != OURS, -value[name]))
+    return table(head, [[name, *(cell(rows, name, *one) for one in wanted)] for name in best])
+
+
+def differences_table(title, each):
+    """``each``: who -> metric -> (difference, low, high)."""
+    rows = [[who, *("{:+.4f} ({:+.4f} to {:+.4f})".format(*of[metric]) for metric in METRICS)] for who, of in each.items()]
+    return table([title, "recall@20", "NDCG@20"], rows)
+
+
+def arms_table(arms):
+    """mmgraph, the gnn and EASE of every arm."""
+    head = ["arm", "mmgraph recall@20", "NDCG@20", "gnn NDCG@20", "EASE NDCG@20", "cold, among the cold: recall@20", "chosen"]
+    wanted = [(OURS, "recall@20"), (OURS, "ndcg@20"), ("gnn", "ndcg@20"), ("ease", "ndcg@20")]
+    wanted += [(OURS, "recall@20", "items=cold, among the cold")]
+    made = [[name, *(cell(one["rows"], *what) for what in wanted), one["evidence"]["chosen"]] for name, one in arms.items()]
+    seconds = [f"{one['trained_s']:.0f}" for one in arms.values()]
+    return table([*head, "training, CPU s"], [[*row, last] for row, last in zip(made, seconds, strict=True)])
 
 
 def cell(rows, method, metric, group=""):
+    """A test figure with its interval, where there is one."""
     for row in rows:
         if (row["split"], row["method"], row["metric"], row["group"]) == ("test", method, metric, group):
             return f"{row['value']:.3f}" + (f" ({row['low']:.3f}–{row['high']:.3f})" if row["low"] is not None else "")
     return "–"
 
 
-def page(found):
-    """The results as Markdown."""
-    lines = [
-        f"# lastfm: artists for users\n\nWritten by `python benchmarks/lastfm.py`, {found['written']}; seed {found['seed']}.\n"
-    ]
-    if "all" in found["arms"]:
-        one = found["arms"]["all"]
-        rows = one["rows"]
-        methods = sorted(
-            {row["method"] for row in rows},
-            key=lambda m: (
-                m != OURS,
-                -max(
-                    r["value"]
-                    for r in rows
-                    if (r["split"], r["method"], r["metric"], r["group"]) == ("test", m, "ndcg@20", "")
-                ),
-            ),
-        )
-        lines += [
-            "| method | recall@20 | NDCG@20 | coverage@20 | recall@20 of cold artists | among the cold |",
-            "|---|---|---|---|---|---|",
-        ]
-        for method in methods:
-            cold = (cell(rows, method, "recall@20", f"items={group}") for group in ("cold", "cold, among the cold"))
-            lines.append(
-                "| " + " | ".join([method, *(cell(rows, method, m) for m in (*METRICS, "coverage@20")), *cold]) + " |"
-            )
-        lines += ["", one["verdict"], "", "| mmgraph minus | recall@20 | NDCG@20 |", "|---|---|---|"]
-        for rival in one["differences"]["ndcg@20"]:
-            cells = (one["differences"][metric][rival] for metric in METRICS)
-            lines.append(
-                f"| {rival} | " + " | ".join(f"{d:+.4f} ({low:+.4f} to {high:+.4f})" for d, low, high in cells) + " |"
-            )
-        if one["peer"]:
-            lines += ["", f"LightGCN (PyG): {one['peer']}."]
-    lines += [
-        "",
-        "| arm | mmgraph recall@20 | NDCG@20 | gnn NDCG@20 | EASE NDCG@20 | cold, among the cold: recall@20 | chosen | minutes |",
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    for name, one in found["arms"].items():
-        rows = one["rows"]
-        cells = [
-            cell(rows, OURS, "recall@20"),
-            cell(rows, OURS, "ndcg@20"),
-            cell(rows, "gnn", "ndcg@20"),
-            cell(rows, "ease", "ndcg@20"),
-        ]
-        cells.append(cell(rows, OURS, "recall@20", "items=cold, among the cold"))
-        lines.append(f"| {name} | " + " | ".join([*cells, one["evidence"]["chosen"], f"{one['whole_s'] / 60:.1f}"]) + " |")
-    return "\n".join(lines) + "\n"
+def prepared(options):
+    """Settings and the whole graph; nothing is encoded, and nothing of the run is kept."""
+    words = ["--catalogue.root", str(options.root), "--split.links.method", "given", "--run.seed", str(options.seed)]
+    words += ["--trainer.accelerator", "cpu"]
+    words += ["--trainer.max_epochs", "2", "--evaluate.bootstrap", "20"] if options.quick else []
+    for key, _, value in (one.partition("=") for one in options.settings):
+        words += [f"--{key}", value]
+    settings = load(HERE.parent / "configs" / "recommend.yaml", words)
+    with tempfile.TemporaryDirectory() as folder:
+        encoders = msgspec.structs.replace(settings.encoders, store=Path(folder))
+        settings = msgspec.structs.replace(settings, encoders=encoders)
+        catalogue, content = read(settings)
+        return settings, assemble(settings, catalogue, features(settings, catalogue, content), content)
 
 
-def main():
+def arguments():
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, default=HERE.parent.parent / "shared" / "data" / "lastfm")
     parser.add_argument("--arms", default=",".join(ARMS))
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--peer", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--peer-epochs", type=int, default=90)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "lastfm")
     parser.add_argument("settings", nargs="*", help="key=value of the configuration, as model.width=32")
-    options = parser.parse_args()
-    words = ["--catalogue.root", str(options.root), "--split.links.method", "given", "--run.seed", str(options.seed)]
-    words += [
-        "--trainer.accelerator",
-        "cpu",
-        *(["--trainer.max_epochs", "2", "--evaluate.bootstrap", "20"] if options.quick else []),
-    ]
-    for one in options.settings:
-        words += [f"--{one.partition('=')[0]}", one.partition("=")[2]]
-    settings = load(HERE.parent / "configs" / "recommend.yaml", words)
-    with tempfile.TemporaryDirectory() as folder:
-        catalogue, content = read(settings)
-        collected = features(replace_store(settings, folder), catalogue, content)
-    whole = assemble(settings, catalogue, collected, content)
-    file = options.out.with_suffix(".json")
-    found = json.loads(file.read_text()) if file.exists() else {"arms": {}}
-    found |= {"seed": options.seed, "written": datetime.now(UTC).strftime("%Y-%m-%d"), "settings": options.settings}
-    file.parent.mkdir(parents=True, exist_ok=True)
+    return parser.parse_args()
+
+
+def main():
+    """Every arm, written as soon as it is done."""
+    options = arguments()
+    settings, whole = prepared(options)
+    bench = Bench(settings, whole, options)
+    written = datetime.now(UTC).strftime("%Y-%m-%d")
+    found = {"seed": options.seed, "written": written, "settings": options.settings, "arms": {}}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     for name in options.arms.split(","):
-        found["arms"][name] = arm(name, settings, whole, options)
+        found["arms"][name] = bench.arm(name)
+        found["worth"] = bench.worth()
         print(name, found["arms"][name]["verdict"], flush=True)
-        file.write_text(json.dumps(found, indent=1) + "\n")
+        options.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
         options.out.with_suffix(".md").write_text(page(found))
-
-
-def replace_store(settings, folder):
-    """Nothing is encoded, and nothing of the run is kept."""
-    import msgspec
-
-    encoders = msgspec.structs.replace(settings.encoders, store=Path(folder))
-    return msgspec.structs.replace(settings, encoders=encoders)
 
 
 if __name__ == "__main__":
