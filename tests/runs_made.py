@@ -35,9 +35,9 @@ def half_written(folder):
 
 
 class Asked:
-    """A folder of tables, the configuration that reads it, and the call."""
+    """A folder of tables, the configuration that reads it, and the call; what it prints is kept by ``capsys``, where there is one."""
 
-    def __init__(self, base, capsys):
+    def __init__(self, base, capsys=None):
         self.root, self.run, self.config, self._capsys = base / "tables", base / "runs" / "one", base / "my.yaml", capsys
         self.root.mkdir()
         self.write()
@@ -65,12 +65,33 @@ class Asked:
         }
         self.config.write_text(yaml.safe_dump(settings))
 
+    def write_books(self):
+        """60 texts of ten books instead, of which the last four have no topic, and two of the second."""
+        texts = [(f"t{i}", "text", f"{('sea', 'wood', 'town')[i % 3]} number {i}", f"b{i // 6}") for i in range(60)]
+        books = [(f"b{i}", "book", "", "") for i in range(10)]
+        write_csv(self.root / "items.csv", ("id", "kind", "text", "parent"), [*texts, *books])
+        follows = [(f"t{i}", "follows", f"t{i + 1}") for i in range(59)]
+        write_csv(self.root / "links.csv", ("source", "relation", "target"), follows)
+        labels = [(f"t{i}", "topic", "xyz"[i % 3]) for i in range(36) if i not in (8, 9)]
+        write_csv(self.root / "labels.csv", ("id", "field", "value"), labels)
+
+    def set(self, **sections):
+        """Keys of some sections, and what they are from now on; a section that is no mapping is replaced."""
+        settings = yaml.safe_load(self.config.read_text())
+        for name, given in sections.items():
+            before = settings.get(name)
+            settings[name] = before | given if isinstance(before, dict) else given
+        self.config.write_text(yaml.safe_dump(settings))
+
     def add(self, name, *lines):
         with open(self.root / name, "a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
 
     def __call__(self, *words):
         """Exit status, stdout, stderr."""
-        self._capsys.readouterr()
+        self._printed()
         status = main(["fit", "--config", str(self.config), *map(str, words)])
-        return (status, *self._capsys.readouterr())
+        return (status, *self._printed())
+
+    def _printed(self):
+        return ("", "") if self._capsys is None else self._capsys.readouterr()

@@ -14,16 +14,9 @@ from mmgraph.cli import main
 QUIET = ("--outputs.report", "false")
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    made = Asked(tmp_path_factory.mktemp("again"), Nothing())
+    made = Asked(tmp_path_factory.mktemp("again"))
     assert made(*QUIET)[0] == 0
     return made
 

@@ -5,8 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
-from runs_made import Asked, half_written, read_csv, write_csv
+from runs_made import Asked, half_written, read_csv
 
 from mmgraph.cli import main
 from mmgraph.evaluate.strategies.uncertain import Uncertain
@@ -14,29 +13,11 @@ from mmgraph.labelling import ask_question, askable, labelled
 from mmgraph.rerun import reopen
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """60 texts of ten parents, of which the last four have no topic, and two of the second."""
-    made = Asked(tmp_path_factory.mktemp("ask"), Nothing())
-    texts = [(f"t{i}", "text", f"{('sea', 'wood', 'town')[i % 3]} number {i}", f"b{i // 6}") for i in range(60)]
-    write_csv(
-        made.root / "items.csv", ("id", "kind", "text", "parent"), [*texts, *((f"b{i}", "book", "", "") for i in range(10))]
-    )
-    write_csv(
-        made.root / "links.csv", ("source", "relation", "target"), [(f"t{i}", "follows", f"t{i + 1}") for i in range(59)]
-    )
-    labels = [(f"t{i}", "topic", "xyz"[i % 3]) for i in range(36) if i not in (8, 9)]
-    write_csv(made.root / "labels.csv", ("id", "field", "value"), labels)
-    settings = yaml.safe_load(made.config.read_text())
-    settings |= {"tasks": [{"class_path": "Categories", "init_args": {"field": "topic"}}], "outputs": {"report": False}}
-    made.config.write_text(yaml.safe_dump(settings))
+    made = Asked(tmp_path_factory.mktemp("ask"))
+    made.write_books()
+    made.set(tasks=[{"class_path": "Categories", "init_args": {"field": "topic"}}], outputs={"report": False})
     words = ("--encoders.text", "[hashed_ngrams]", "--split.labels.k", 2, "--evaluate.baselines", "[majority]")
     assert made(*words)[0] == 0
     return made.run

@@ -14,16 +14,9 @@ from mmgraph.clusters import texts_of
 from mmgraph.settings import MediaSettings
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    made = Asked(tmp_path_factory.mktemp("cluster"), Nothing())
+    made = Asked(tmp_path_factory.mktemp("cluster"))
     assert made("--encoders.text", "[hashed_ngrams]", "--evaluate.baselines", "[majority]", "--outputs.examples", 1)[0] == 0
     return made.run
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from runs_made import Asked, half_written
 
 from mmgraph.cli import main
@@ -15,22 +14,13 @@ from mmgraph.rerun import reopen
 from mmgraph.split.unlabelled import unlabelled
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """36 texts, of which two have no topic, and half of them a second field of several values."""
-    made = Asked(tmp_path_factory.mktemp("label"), Nothing())
+    made = Asked(tmp_path_factory.mktemp("label"))
     made.add("labels.csv", *(f"t{i},about,{value}" for i in range(18) for value in ("ab"[i % 2], *"c" * (i % 3 == 0))))
-    settings = yaml.safe_load(made.config.read_text())
-    settings["tasks"] = [{"class_path": "Categories", "init_args": {"field": field}} for field in ("topic", "about")]
-    settings["outputs"] = {"report": False}
-    made.config.write_text(yaml.safe_dump(settings))
+    tasks = [{"class_path": "Categories", "init_args": {"field": field}} for field in ("topic", "about")]
+    made.set(tasks=tasks, outputs={"report": False})
     words = ("--encoders.text", "[hashed_ngrams]", "--split.labels.k", 2, "--evaluate.label_precision", 0.3)
     assert made(*words, "--evaluate.baselines", "[majority, label_propagation]")[0] == 0
     return made.run

@@ -12,13 +12,6 @@ from mmgraph.cli import main
 from mmgraph.order import Temporal
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 def settings_of(made, **changed):
     settings = yaml.safe_load(made.config.read_text())
     made.config.write_text(yaml.safe_dump(settings | changed))
@@ -27,7 +20,7 @@ def settings_of(made, **changed):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """Eight stories of four texts; one of them lacks a link, and one waits before its end. Two are test links throughout."""
-    made = Asked(tmp_path_factory.mktemp("order"), Nothing())
+    made = Asked(tmp_path_factory.mktemp("order"))
     header = ("id", "kind", "text", "parent", "start_s", "end_s")
     stories = [(f"s{i}", "story", f"story {i}", "", "", "") for i in range(8)]
     parts = [

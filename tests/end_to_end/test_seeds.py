@@ -16,11 +16,7 @@ FAST = (*QUICK, "--outputs.report", "false", "--evaluate.baselines", "[popularit
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
-    class Nothing:
-        def readouterr(self):
-            return ("", "")
-
-    return Asked(tmp_path_factory.mktemp("seeds"), Nothing())
+    return Asked(tmp_path_factory.mktemp("seeds"))
 
 
 def metrics(folder):

@@ -18,29 +18,11 @@ from mmgraph.pipeline import built
 from mmgraph.rerun import reopen
 
 
-class Nothing:
-    """What the fixture of a test gives, for one of a module."""
-
-    def readouterr(self):
-        return "", ""
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """60 texts of ten books, 34 with a topic; the last books are free to be asked about."""
-    made = Asked(tmp_path_factory.mktemp("update"), Nothing())
-    texts = [(f"t{i}", "text", f"{('sea', 'wood', 'town')[i % 3]} number {i}", f"b{i // 6}") for i in range(60)]
-    write_csv(
-        made.root / "items.csv", ("id", "kind", "text", "parent"), [*texts, *((f"b{i}", "book", "", "") for i in range(10))]
-    )
-    write_csv(
-        made.root / "links.csv", ("source", "relation", "target"), [(f"t{i}", "follows", f"t{i + 1}") for i in range(59)]
-    )
-    labels = [(f"t{i}", "topic", "xyz"[i % 3]) for i in range(36) if i not in (8, 9)]
-    write_csv(made.root / "labels.csv", ("id", "field", "value"), labels)
-    settings = yaml.safe_load(made.config.read_text())
-    settings["model"] |= {"patience": 3}
-    made.config.write_text(yaml.safe_dump(settings))
+    made = Asked(tmp_path_factory.mktemp("update"))
+    made.write_books()
+    made.set(model={"patience": 3})
     words = ("--encoders.text", "[hashed_ngrams]", "--split.labels.k", 2, "--evaluate.baselines", "[majority]")
     assert made(*words, "--trainer.max_epochs", 8, "--outputs.examples", 1)[0] == 0
     return made
