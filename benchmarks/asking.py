@@ -7,8 +7,9 @@ Every seed has its own split: three labels a class are trained on, validation ch
 videos that would be test half are the pool: nobody knows their labels until they are asked for. The other half is test and stays so.
 A round is what ``mmgraph ask`` and ``mmgraph update`` do, with answers that are true: the strategy sees what the run hands out and the
 vectors of its network, and training goes on from the round before. All strategies begin with the same model. ``anew`` is a fit from
-nothing with the labels of the last round of uncertain. ``--plain N``: also N seeds of a logistic regression on the segments' own
-vectors, which takes seconds. What was found is added to ``OUT.json``: seeds and strategies may be run in several calls.
+nothing with the labels of the last round of uncertain. ``--plain N``: also N seeds of a logistic regression on vectors that are spread over
+the links, which takes seconds. What was found is added to ``OUT.json``: seeds and strategies may
+be run in several calls. ``--keep FILE``: write these vectors for the test, and do nothing else.
 """
 
 import argparse
@@ -33,9 +34,13 @@ from mmgraph.configuration import load
 from mmgraph.evaluate.answers import answer
 from mmgraph.evaluate.asking import AskQuestion
 from mmgraph.evaluate.baselines.classes import table as table_of
+from mmgraph.evaluate.baselines.labels.smoothed_regression import heard_by
+from mmgraph.evaluate.baselines.smoothing import symmetric
+from mmgraph.evaluate.baselines.union import Union
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.labels_again import Labelled
+from mmgraph.graph.contract import Features
 from mmgraph.ingest import features, read
 from mmgraph.labelling import ask_question
 from mmgraph.model.train import train
@@ -136,23 +141,38 @@ def measured(settings, graph, tops, given, strategies):
     return {"accuracy": found, "seconds": seconds, "test": len(split.labels[TARGET].test)}
 
 
-def plain_vectors(graph, kind, width=64):
-    """All modalities of a kind's items, each component scaled, in their ``width`` main directions: float32 [items, width]."""
-    columns = table_of(graph.features_of(kind).values())
-    columns -= columns.mean(0)
+def spread_vectors(graph, kind, width=32):
+    """What a kind's items and all that is around them are like: the vectors that SmoothedRegression reads after two steps over the links,
+    each component scaled, in their ``width`` main directions: float32 [items, width]. Labels and splits have no part in it.
+    """
+    union, rows = Union.of(graph), np.concatenate(heard_by(graph, kind), axis=1)
+    normal = symmetric(union, loops=True)
+    own = (normal @ (normal @ rows))[union.nodes(kind)].astype(np.float32)
+    columns = table_of([Features(own, np.ones(len(own), bool))])
     left, size, _ = np.linalg.svd(columns, full_matrices=False)
     vectors = (left * size)[:, :width]
     return (vectors / vectors.std()).astype(np.float32)
 
 
+def keep(graph, path):
+    """Write what the rounds of a regression need of the corpus, for the test of them: tens of kilobytes."""
+    np.savez_compressed(
+        path,
+        vectors=spread_vectors(graph, "segment").astype(np.float16),
+        video=graph.parent["segment"].astype(np.int16),
+        category=graph.labels["segment", "category"].values.astype(np.int8),
+        names=np.array([Path(str(name)).stem for name in graph.ids["video"]]),
+    )
+
+
+@threadpool_limits.wrap(1)  # two threads are slower on so few rows
 def rounds_of_regression(graph, split, truth, vectors, strategy, rounds, n, seed):
     """Test accuracy after each round of a logistic regression fitted anew on ``vectors``, which are also those of the question."""
     kind = split.labels[TARGET].labels.kind
     group, found = label_groups(graph, kind, "parent"), []
     for number in range(rounds + 1):
         one = split.labels[TARGET]
-        with threadpool_limits(1):  # two threads are slower on so few rows
-            model = LogisticRegression(C=0.1, max_iter=200).fit(vectors[one.train], truth[one.train])
+        model = LogisticRegression(C=0.1, max_iter=200).fit(vectors[one.train], truth[one.train])
         found.append(float(model.score(vectors[one.test], truth[one.test])))
         if number < rounds:
             items = unlabelled(one)
@@ -166,7 +186,7 @@ def rounds_of_regression(graph, split, truth, vectors, strategy, rounds, n, seed
 
 def plainly(settings, graph, given, seeds):
     """{seed: {"accuracy": {strategy: [{"regression": accuracy}, ...]}}}, as ``table`` takes it."""
-    tasks, vectors, found = [registry.create("task", one) for one in settings.tasks], plain_vectors(graph, "segment"), {}
+    tasks, vectors, found = [registry.create("task", one) for one in settings.tasks], spread_vectors(graph, "segment"), {}
     for seed in range(1, seeds + 1):
         own = msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, seed=seed))
         split, truth = with_pool(graph, divide(own, graph, tasks), TARGET, "parent", seed)
@@ -219,6 +239,7 @@ def main():
     parser.add_argument("--strategies", default="random,uncertain,badge,core_set,typical")
     parser.add_argument("--anew", action="store_true", help="also fit from nothing with the labels of uncertain")
     parser.add_argument("--plain", type=int, default=0, help="seeds of the regression")
+    parser.add_argument("--keep", type=Path, help="write the vectors of the regression, and end")
     parser.add_argument("--seconds", type=float, default=1e9, help="no seed begins after that")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, --section.key=value without the dashes")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "asking")
@@ -234,6 +255,9 @@ def main():
     catalogue, content = read(settings)
     collected = features(settings, catalogue, content)
     graph = assemble(settings, catalogue, collected, content)
+    if given.keep:
+        keep(graph, given.keep)
+        return
     for seed in range(given.first, given.first + given.seeds):
         before = found.get(str(seed), {"accuracy": {}, "seconds": {}})
         lacking = [name for name in given.strategies.split(",") if name not in before["accuracy"]]
@@ -256,7 +280,7 @@ def main():
     if given.plain:
         plain = plainly(settings, graph, given, given.plain)
         parts.append(
-            f"## A logistic regression on the segments' own vectors, {given.plain} seeds\n\n{table(plain, 'regression')}\n"
+            f"## A logistic regression on vectors spread over the links, {given.plain} seeds\n\n{table(plain, 'regression')}\n"
         )
     given.out.with_suffix(".md").write_text("\n".join([head, told, *parts]))
     print(*parts, sep="\n")

@@ -33,7 +33,7 @@ from mmgraph.evaluate.zero_shot import named_vectors, reached, refined, zero_sho
 from mmgraph.ingest import features, read
 from mmgraph.model.train import train
 from mmgraph.pipeline import assemble, built, divide
-from mmgraph.settings import EvaluateSettings, Settings, convert
+from mmgraph.settings import Component, EvaluateSettings, Settings, convert, plain
 from mmgraph.split.contract import LabelSplit
 
 MINILM, CLIP = "minilm_wheel", "CLIP stand-in"
@@ -54,7 +54,7 @@ def settings(catalogue, store, image="image_statistics"):
         "catalogue": catalogue,
         "media": {"segments": {"method": "shots"}},
         "encoders": {
-            "image": [image],
+            "image": [image if isinstance(image, str) else plain(image)],
             "audio": ["sound_statistics"],
             "text": [MINILM],
             "when_unavailable": "error",
@@ -178,25 +178,25 @@ def main():
         if words.only != "nothing":
             clip = stand_in(Path(temporary) / "clip", words.weights)
             image, tower = (
-                {"class_path": f"open_clip_{side}", "init_args": {"model": clip, "pretrained": ""}}
+                Component(class_path=f"open_clip_{side}", init_args={"model": clip, "pretrained": ""})
                 for side in ("image", "text")
             )
             lines = ["| what | method | accuracy | macro-F1 |", "|---|---|---|---|"]
-            ways = {
-                ("text", MINILM): (settings(exercises, f"{store}/exercises"), MINILM),
-                ("image", CLIP): (settings(exercises, f"{store}/exercises", image), tower),
-            }
-            ways = {way: given for way, given in ways.items() if way[0] in words.towers}
-            lines += names("exercises", "exercise", FIELDS, ways)
-            lines += names(
-                "sample", "segment", ("category",), {("text", MINILM): (settings(sample, f"{store}/sample"), MINILM)}
-            )
+            for corpus, kind, fields, catalogue in (
+                ("exercises", "exercise", FIELDS, exercises),
+                ("sample", "segment", ("category",), sample),
+            ):
+                ways = {
+                    ("text", MINILM): (settings(catalogue, f"{store}/{corpus}"), MINILM),
+                    ("image", CLIP): (settings(catalogue, f"{store}/{corpus}", image), tower),
+                }
+                lines += names(corpus, kind, fields, {way: given for way, given in ways.items() if way[0] in words.towers})
             write(words.out / "names.md", "Categories from their names alone", lines, words)
         if words.only != "names":
             lines = ["| what | vectors | clusters by | NMI | ARI | accuracy | clusters |", "|---|---|---|---|---|---|---|"]
             lines += nothing("sample", settings(sample, f"{store}/sample"), "segment", "category", words)
             lines += nothing("exercises", settings(exercises, f"{store}/exercises"), "exercise", "category", words)
-            write(words.out / "clusters.md", "Categories from nothing", lines, words)
+            write(words.out / "unlabelled.md", "Categories from nothing", lines, words)
 
 
 def write(path, title, lines, words):
