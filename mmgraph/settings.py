@@ -229,6 +229,21 @@ class AdaptationSettings(Section, frozen=True):
     memory_gb: Above0 | None = None
 
 
+class ContrastSettings(Section, frozen=True):
+    """Contrastive regularisation in one pass, as in XSimGCL (Yu et al. 2023, arXiv 2209.02544).
+
+    weight: beside the tasks' losses, 0 for none. noise: length of what is added in training to what each layer gives; layer: whose
+    vectors, from 1 on, are compared with the embeddings of the items that a step asks about; temperature: of their cosines; sample: items
+    of a kind at most, as pairs take memory. With ``light_gcn`` the paper leaves the input's vector out of the mean: gamma 0.
+    """
+
+    weight: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    noise: Annotated[float, msgspec.Meta(ge=0)] = 0.2
+    layer: Positive = 1
+    temperature: Above0 = 0.15
+    sample: Positive = 4096
+
+
 class ModelSettings(Section, frozen=True):
     """width: of every node vector; layer: the message passing, depth times, or ``none``; fusion: how modalities are joined.
 
@@ -242,6 +257,7 @@ class ModelSettings(Section, frozen=True):
     dropout, modality_dropout: probabilities; input_dropout: of features, half of dropout when not given; id_embedding: learned vectors by
     id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
     length 1, which suits counts of words.
+    contrast: see ContrastSettings.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """
@@ -265,6 +281,7 @@ class ModelSettings(Section, frozen=True):
     weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
     patience: Natural = 30
     optimizer: Literal["adamw", "adam", "adagrad"] = "adamw"
+    contrast: ContrastSettings = ContrastSettings()
 
     @property
     def layers(self) -> int:

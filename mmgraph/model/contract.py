@@ -183,6 +183,10 @@ class Head(nn.Module, abc.ABC):
         """The task's loss in a training step; a head that changes the batch passes over ``network`` itself."""
         return self.loss_of(draws, batch)
 
+    def items(self, batch: Batch) -> dict[str, Int[Tensor, "items"]]:
+        """Kind -> rows of the output items that the batch asks this head about, repeated or not; none unless the head says so."""
+        return {}
+
     def figures(self, network: "Passing", batch: Batch, embeddings: Embeddings) -> dict[str, float]:
         """As ``validate``, for a head that passes over ``network`` itself; ``batch`` is the whole visible graph."""
         return self.validate(embeddings)

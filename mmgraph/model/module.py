@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmgraph.model.contract import Head
+from mmgraph.model.contrast import Embedded, contrast, joined
 from mmgraph.model.network import Network
 from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
@@ -27,10 +28,14 @@ class GraphModule(lightning.LightningModule):
             head.attach(network)
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Loss of every task that the batch asks, times its weight."""
+        """Loss of every task that the batch asks, times its weight, and of ``contrast`` where ``model.contrast`` asks for it."""
         asked = self._asked(batch)
         draws = [self.network(batch) for _ in range(max((head.draws for head in asked), default=1))]
-        return {head.name: head.step(self.network, batch, draws[: head.draws]) * head.weight for head in asked}
+        losses = {head.name: head.step(self.network, batch, draws[: head.draws]) * head.weight for head in asked}
+        if draws and isinstance(draws[0], Embedded):
+            items = joined([head.items(batch) for head in asked])
+            losses["contrast"] = contrast(draws[0], items, self._settings.contrast)
+        return losses
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Sum of the tasks' losses. Seeded by epoch and batch: what dropout draws does not depend on where a run was resumed."""

@@ -9,6 +9,7 @@ from mmgraph import registry
 from mmgraph.encode.tuning import Top
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Layer, named
+from mmgraph.model.contrast import Embedded, checked, noised
 from mmgraph.model.inputs import GraphInput
 from mmgraph.model.time import Times
 from mmgraph.sample.batch import Batch
@@ -25,7 +26,8 @@ class Network(nn.Module):
     What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
     that are ``linear`` only have what their contract says; without layers the inputs are the embeddings. What ``model.time`` asks for
-    is added to the inputs (positions) and to what each layer gives (gaps). told: name of a field -> its kind and number of classes, where
+    is added to the inputs (positions) and to what each layer gives (gaps). What ``model.contrast`` compares is given in training as
+    ``Embedded``. told: name of a field -> its kind and number of classes, where
     its training labels enter: a vector a class is added to the inputs (Shi et al. 2021, UniMP, arXiv 2009.03509, section 3.3).
     """
 
@@ -55,6 +57,7 @@ class Network(nn.Module):
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
         self.dropout = nn.Dropout(0.0 if self.activation == "none" else settings.dropout)
         self.times = Times(graph, settings.time, width, depth)
+        self.contrast = checked(settings)
         self.told = {name: kind for name, (kind, _) in (told or {}).items()}
         self.labels = nn.ModuleDict(
             {named(name): nn.Embedding(classes + 1, width, padding_idx=0) for name, (_, classes) in (told or {}).items()}
@@ -77,9 +80,16 @@ class Network(nn.Module):
             rows = {kind: self._next(rows[kind], norms[named(kind)](x)) for kind, x in heard.items()}
             if layer.restart:
                 rows = {kind: torch.lerp(x, every[0][kind][: len(x)], layer.restart) for kind, x in rows.items()}
+            if self.training and self.contrast:
+                rows = {kind: noised(x, self.contrast.noise) for kind, x in rows.items()}
             every.append(rows)
         out = {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
-        return {kind: self.dropout(torch.relu(x)) for kind, x in out.items()} if self.activation == "after" else out
+        if self.activation == "after":
+            out = {kind: self.dropout(torch.relu(x)) for kind, x in out.items()}
+        if not self.training or not self.contrast:
+            return out
+        view = every[self.contrast.layer]
+        return Embedded(out, {kind: view[kind][: len(x)] for kind, x in out.items()})
 
     def _entering(self, rows: Rows) -> Rows:
         """Inputs as the first layer gets them."""

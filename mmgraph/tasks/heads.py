@@ -91,6 +91,15 @@ class LinkHead(RelationHead):
             return loss
         return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))
 
+    def items(self, batch: Batch) -> dict[str, Tensor]:
+        """See Head: both ends of the links."""
+        asked, (source, _, target) = batch.links[self.name], self.relation
+        return (
+            {source: torch.cat([asked.source, asked.target])}
+            if source == target
+            else {source: asked.source, target: asked.target}
+        )
+
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """See LinkRanking."""
@@ -175,6 +184,10 @@ class LabelHead(Head):
         logits = self.classify(embeddings[self.kind][asked.items] if self.whole is None else self.whole(embeddings, asked))
         loss: Tensor = self.compare(logits, asked.classes)
         return loss
+
+    def items(self, batch: Batch) -> dict[str, Tensor]:
+        """See Head: what is labelled, unless it is read out from its parts."""
+        return {self.kind: batch.labels[self.name].items} if self.whole is None else {}
 
     def loss_of(self, draws: Sequence[Embeddings], batch: Batch) -> Float[Tensor, ""]:
         """Mean over the draws, and what the methods add."""

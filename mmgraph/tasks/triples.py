@@ -62,6 +62,11 @@ class TripleHead(FactsHead):
         relation = asked.relation if self.reciprocal else asked.relation % len(self.relations)
         return loss + self.regulariser(self.scorer.factors(rows[asked.item], relation, rows[asked.answer]))
 
+    def items(self, batch: Batch) -> dict[str, Tensor]:
+        """See Head."""
+        asked = batch.triples[self.name]
+        return {self.kind: torch.cat([asked.item, asked.answer])}
+
     def question(self, items: Float[Tensor, "n width"], relation: Tensor) -> Float[Tensor, "n wide"]:
         """Prepared questions, to be compared with prepared targets."""
         return self._prepared(self.scorer, items, relation)

@@ -20,6 +20,7 @@ METHODS = {
     "cosine_contrastive": {"task": {"loss": "cosine_contrastive", "scorer": COSINES}},
     "direct_au": {"task": {"loss": "direct_au", "scorer": COSINES}},
     "light_gcn_pp": {"model": {"layer": "light_gcn_pp"}},
+    "xsim_gcl": {"model": {"layer": {"class_path": "light_gcn", "init_args": {"gamma": 0.0}}, "contrast": {"weight": 0.2}}},
     "kgat": {"model": {"layer": "kgat", "dropout": 0.0}},
 }
 
@@ -48,7 +49,7 @@ def tables(tmp_path_factory):
 
 def written(root, run, method):
     """The YAML of a run."""
-    model = {"layer": "light_gcn", "width": 8, "learning_rate": 0.05, "batches": {"mode": "steps"}}
+    model = {"layer": "light_gcn", "width": 8, "learning_rate": 0.05, "batches": {"mode": "steps", "size": 48}}
     settings = {
         "run": {"dir": str(run)},
         "catalogue": {"class_path": "Tables", "init_args": {"root": str(root)}},
@@ -56,7 +57,7 @@ def written(root, run, method):
         "split": {"links": {"method": "per_user"}},
         "model": {**model, **method.get("model", {})},
         "tasks": [{"class_path": "Recommend", "init_args": {"relation": PLAYS, "at": 5, **method.get("task", {})}}],
-        "trainer": {"max_epochs": 10, "accelerator": "cpu"},
+        "trainer": {"max_epochs": 6, "accelerator": "cpu"},
         "evaluate": {"bootstrap": 0, "baselines": ["popularity"], "ks": [5]},
         "outputs": {"report": False, "formats": ["csv"]},
     }
