@@ -28,7 +28,7 @@ commands:
   names RUN NAMES.yaml                          which of some named categories each item is of, without labels (docs/formats.md)
   label RUN [--field F] [--to FILE]             the class of every unlabelled item, and the nearest three that have one
   ask RUN [--n N] [--field F]                   the unlabelled items that are most worth labelling next, as a table to fill in
-  update RUN ANSWERS.csv [--new-classes]        take such a table, filled in, as labels: train on from the checkpoint, measure, predict anew
+  update RUN FILE.csv [--new-classes]           take such a table as labels, or new links: train on from the checkpoint, predict anew
   sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
@@ -66,8 +66,8 @@ options of cluster:
 options of ask:
   --by STRATEGY      uncertain, badge, core_set, typical or random; --n N (20): items; --to FILE.csv: instead of RUN/asked.csv
 options of update:
-  --new-classes      answers may name classes that the field has not had; --epochs N: at most (a quarter of those of fit)
-  --restart          forget an update with other answers that was cut off; the same update goes on by itself
+  --new-classes      answers may name classes that the field has not had; --epochs N: at most (a quarter of those of fit, a tenth for links)
+  --restart          forget an update with another file that was cut off; the same update goes on by itself
 options of encode:
   --engine ray       over a Ray cluster (docs/cluster.md); the same as --encoders.engine ray
 options of encoders pull:
@@ -445,10 +445,12 @@ def _ask(words: list[str]) -> int:
 
 
 def _update(words: list[str]) -> int:
-    usage = "mmgraph update RUN ANSWERS.csv [--new-classes] [--epochs N] [--restart]"
+    usage = "mmgraph update RUN FILE.csv [--new-classes] [--epochs N] [--restart]"
     paths, given = _taken(words, {"--epochs": 1}, ("--new-classes", "--restart"), usage)
     if len(paths) != 2:
-        raise SettingsError("update needs a run folder and a file of answers", given=" ".join(paths) or "none", todo=usage)
+        raise SettingsError(
+            "update needs a run folder and a file of answers or links", given=" ".join(paths) or "none", todo=usage
+        )
     epochs = _number(given, "--epochs", int, None)
     from mmgraph.updating import update_run
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import pandas as pd
 
 from mmgraph import registry
 from mmgraph.catalogue.answers import read_answers
-from mmgraph.catalogue.contract import Catalogue
+from mmgraph.catalogue.contract import Catalogue, items_frame
+from mmgraph.catalogue.new_links import read_new_links
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import RunError
 from mmgraph.evaluate.again import Everyone, answer_again, everyone_again, report_of
@@ -20,6 +22,7 @@ from mmgraph.evaluate.effects import Effect, Measurement
 from mmgraph.evaluate.evidence import EvidenceReport
 from mmgraph.evaluate.reliability import Trust, from_record
 from mmgraph.graph.contract import Graph, Labels
+from mmgraph.graph.grown import grown
 from mmgraph.graph.heterograph import load as load_graph
 from mmgraph.ingest import features, read
 from mmgraph.knock_outs import knock_outs
@@ -31,7 +34,9 @@ from mmgraph.runs import RunFolder, finished_run, read_json
 from mmgraph.settings import Settings
 from mmgraph.split.answered import answered
 from mmgraph.split.contract import Split
-from mmgraph.split.make import hidden
+from mmgraph.split.grown import grown_split
+from mmgraph.split.make import hidden, made_again
+from mmgraph.split.new_links import Linked, linked
 from mmgraph.types import Bools, Relation
 
 SAME = 1e-6  # two numbers that differ by no more are the same; other processors add up in another order
@@ -61,12 +66,44 @@ def reopen(path: Path) -> Reopened:
     catalogue, content = read(settings)
     collected = features(settings, catalogue, content)
     graph = assemble(settings, catalogue, collected, content)
+    graph, split, catalogue = with_links(run, settings, graph, catalogue)
     _same(load_graph(run.graph), graph)
-    unchecked = msgspec.structs.replace(settings.split, check_leaks=False)  # it was checked, and nothing changed
-    split = divide(msgspec.structs.replace(settings, split=unchecked), graph, tasks)
     split = with_answers(run, split, graph, settings.split.labels.group)
     module, data = built(settings, split, tasks, collected.tops)
     return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+
+
+def with_links(run: RunFolder, settings: Settings, graph: Graph, catalogue: Catalogue) -> tuple[Graph, Split, Catalogue]:
+    """The graph and its split, with the links that the run has been given since it was fitted."""
+    if not run.new_links.exists():
+        return graph, _divided(settings, graph), catalogue
+    split = None if divides_anew(settings) else _divided(settings, graph)
+    given = linked(graph, split, read_new_links(run.new_links, ()))
+    return joined_with(settings, graph, split, catalogue, given)
+
+
+def divides_anew(settings: Settings) -> bool:
+    """Whether new links move what is held out: where that is always what is newest."""
+    return settings.split.links.method in ("time", "leave_last")
+
+
+def joined_with(
+    settings: Settings, graph: Graph, split: Split | None, catalogue: Catalogue, given: Linked
+) -> tuple[Graph, Split, Catalogue]:
+    """The whole graph with new links and items; its split, made anew where there is none; and the catalogue with the new items."""
+    whole = grown(graph, given.more, given.edges)
+    whole = whole.with_edges(made_again(whole, graph.edges, whole.edges, []))
+    now = _divided(settings, whole) if split is None else grown_split(split, given.more, given.edges)
+    new = items_frame([{"id": name, "kind": kind} for kind, names in given.more.items() for name in names])
+    items = pd.concat([catalogue.items, new], ignore_index=True) if len(new) else catalogue.items
+    return whole, now, replace(catalogue, items=items)
+
+
+def _divided(settings: Settings, graph: Graph) -> Split:
+    """Without the leak check: what is opened was checked, and what is new is checked when it comes."""
+    tasks = [registry.create("task", task) for task in settings.tasks]
+    unchecked = msgspec.structs.replace(settings.split, check_leaks=False)
+    return divide(msgspec.structs.replace(settings, split=unchecked), graph, tasks)
 
 
 def with_answers(run: RunFolder, split: Split, graph: Graph, group: str) -> Split:

@@ -48,6 +48,7 @@ class RunFolder:
     duplicates = property(lambda self: self.path / "duplicates.csv")
     log = property(lambda self: self.path / "log.jsonl")
     answers = property(lambda self: self.path / "answers.csv")
+    new_links = property(lambda self: self.path / "new_links.csv")
     updates = property(lambda self: self.path / "updates.json")
     update = property(lambda self: self.path / "update")
     placing = property(lambda self: self.path / "update" / "placing")
@@ -60,9 +61,10 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     be given other settings: there is nothing to lose, and they are most likely what was mended.
     """
     run = RunFolder(settings.run.dir)
-    if run.answers.exists():
-        todo = "choose another run.dir, or move that file away to lose them"
-        raise RunError("this run has taken answers of people", given=run.answers, todo=todo)
+    for what, file in (("answers of people", run.answers), ("new links", run.new_links)):
+        if file.exists():
+            todo = "choose another run.dir, or move that file away to lose them"
+            raise RunError(f"this run has taken {what}", given=file, todo=todo)
     if run.settings.exists():
         before = _settings_of(run)
         if restart:

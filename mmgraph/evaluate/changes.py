@@ -1,6 +1,6 @@
 """What an update changed: the same test items answered before and after it, drawn again together."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mmgraph.evaluate.bootstrap import draws, interval
@@ -44,18 +44,21 @@ def changes(before: Sequence[Measurement], after: Sequence[Measurement], setting
     return [_paired(was, now, settings) for was, now in pairs if was is not None]
 
 
-def changes_of_rows(before: Sequence[Row], after: Sequence[Row]) -> Iterator[Change]:
-    """The same of rows of metrics.json, without intervals."""
-    known = {(one.target, one.method, one.metric): one for one in _main(before)}
-    for one in _main(after):
+def changes_of_rows(before: Sequence[Row], after: Sequence[Row], figures: Mapping[str, str] | None = None) -> Iterator[Change]:
+    """The same of rows of metrics.json, without intervals; figures: target -> the metric that chooses (of lists: of one length)."""
+    known = {(one.target, one.method, one.metric): one for one in _main(before, figures or {})}
+    for one in _main(after, figures or {}):
         was = known.get((one.target, one.method, one.metric))
         if was is not None:
             apart = one.value - was.value
             yield Change(one.task, one.target, one.metric, one.method, was.value, one.value, apart, None, None, one.n)
 
 
-def _main(rows: Sequence[Row]) -> Iterator[Row]:
-    return (one for one in rows if one.split == "test" and not one.group and one.metric in MAIN and one.method in (OURS, GNN))
+def _main(rows: Sequence[Row], figures: Mapping[str, str]) -> Iterator[Row]:
+    for one in rows:
+        told = one.metric in MAIN or one.metric == figures.get(one.target)
+        if one.split == "test" and not one.group and told and one.method in (OURS, GNN):
+            yield one
 
 
 def _paired(was: Measurement, now: Measurement, settings: EvaluateSettings) -> Change:

@@ -1,7 +1,7 @@
 """The graph as every later stage sees it, and the contract of edge builders."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,7 +31,8 @@ class Edges:
     time: float64 [n] seconds, NaN unknown, or None; weight: float32 [n] or None; gap_s: float32 [n] seconds between the end of the
     source and the start of the target, or None; split: int8 [n] with -1 free, 0 train, 1 valid, 2 test as the table gave it,
     or None. built_by: short name of the edge builder, or ``tables``. temporal: the relation says what comes next.
-    derived_from: the relations whose held-out edges take this relation's edges between the same items with them.
+    derived_from: the relations whose held-out edges take this relation's edges between the same items with them. again: makes all edges
+    of the relation anew from what a graph shows; they are then made of what is visible, and none has to leave.
     """
 
     relation: Relation
@@ -44,6 +45,7 @@ class Edges:
     built_by: str = "tables"
     temporal: bool = False
     derived_from: tuple[Relation, ...] = ()
+    again: "Callable[[Graph], Edges] | None" = field(default=None, compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.source)

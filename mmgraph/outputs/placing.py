@@ -20,8 +20,8 @@ def staged(run: RunFolder, asked: dict[str, Any], restart: bool = False) -> RunF
     if restart and new.path.exists():
         _removed(new)
     if note.exists() and read_json(note) != asked:
-        todo = "give the same answers and options again, or --restart to forget it"
-        raise RunError("an update with other answers was cut off", given=new.path, todo=todo)
+        todo = "give the same file and options again, or --restart to forget it"
+        raise RunError("an update with another file or options was cut off", given=new.path, todo=todo)
     for name in ("settings", "versions", "encoders", "quarantine", "duplicates"):
         old = getattr(run, name)
         if old.exists():

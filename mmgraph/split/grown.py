@@ -9,6 +9,7 @@ from mmgraph.graph.contract import Edges
 from mmgraph.graph.grown import grown, grown_labels
 from mmgraph.graph.merge import joined
 from mmgraph.split.contract import LabelSplit, LinkSplit, Split
+from mmgraph.split.make import made_again
 
 
 def grown_split(split: Split, more: Mapping[str, Sequence[str]], links: Sequence[Edges]) -> Split:
@@ -20,7 +21,13 @@ def grown_split(split: Split, more: Mapping[str, Sequence[str]], links: Sequence
     new = {one.relation: one for one in links}
     targets = {relation: _links(one, new[relation]) if relation in new else one for relation, one in split.links.items()}
     labels = {name: _labels(one, more) for name, one in split.labels.items()}
-    return replace(split, links=targets, labels=labels, visible=grown(split.visible, more, links))
+    visible = grown(split.visible, more, links)
+    return replace(
+        split,
+        links=targets,
+        labels=labels,
+        visible=visible.with_edges(made_again(visible, split.visible.edges, visible.edges, [])),
+    )
 
 
 def _links(split: LinkSplit, new: Edges) -> LinkSplit:

@@ -36,6 +36,7 @@ _TOLD: tuple[tuple[str, LeakName], ...] = (
 _HIDE = "leave held-out links out of what is seen"
 _NEAR = "remove one, split anew, or change graph.near_duplicates (lower picture or sound, or find: false)"
 _LABELLED_LINKED, _SHARED, _MAJORITY = 0.5, 0.5, 0.9
+_COUNTED = ("source", "target", "weight")
 ADMITTED = "admitted leak"
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ def check(graph: Graph, split: Split, settings: SplitSettings | None = None) -> 
             _not_cold(found, split.visible, link_split, settings.links.cold)
     if settings.links.method == "time":
         _future(found, split)
+    _made_of_more(split.visible)
     for label_split in split.labels.values():
         _partition(label_split.labels.target, _parts(label_split))
         _label_visible(split.visible, label_split)
@@ -174,7 +176,7 @@ def _other_relation(found: Found, visible: Graph, split: LinkSplit) -> None:
     for part in (split.valid, split.test):
         hidden = split.edges.take(part)
         for relation, seen in visible.edges.items():
-            if relation == split.relation or seen.built_by in _FROM_FEATURES:
+            if relation == split.relation or seen.built_by in _FROM_FEATURES or seen.again is not None:
                 continue
             repeated = between_same(visible, hidden, seen)
             if repeated is None or repeated.sum() < max(_REPEATED_LINKS, _REPEATED_SHARE * len(hidden)):
@@ -182,6 +184,18 @@ def _other_relation(found: Found, visible: Graph, split: LinkSplit) -> None:
             wrong = f"{relation} repeats {int(repeated.sum())} of {len(hidden)} held-out {split.relation}"
             todo = f"leave {relation} out, or let its edge builder say derived_from {split.relation}"
             found.leak("inverse_relation", wrong, given=_link(visible, hidden, repeated), todo=todo)
+
+
+def _made_of_more(visible: Graph) -> None:
+    """Edges that are counted from links are those that the visible links give, with the same weights."""
+    for relation, seen in visible.edges.items():
+        if seen.again is None:
+            continue
+        own = seen.again(visible)
+        same = len(own) == len(seen) and all(np.array_equal(getattr(own, part), getattr(seen, part)) for part in _COUNTED)
+        if not same:
+            given, todo = f"{len(seen)} edges, where visible links make {len(own)}", "make them of what is visible"
+            raise LeakError(f"a leak: {relation} is made of links that are held out", given=given, todo=todo)
 
 
 def _not_cold(found: Found, visible: Graph, split: LinkSplit, which: str) -> None:

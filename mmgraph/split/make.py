@@ -45,6 +45,7 @@ def make(
     edges = _without_derived(graph, links, _only_train(graph, links), notes)
     if settings.links.method == "time" and links:
         edges = _without_future(edges, first_held_out(links.values()), notes)
+    edges = made_again(graph, graph.edges, edges, notes)
     if settings.links.method == "cold":
         notes += cold_notes(graph, links, settings.links.cold)
     if settings.links.method in ("per_user", "leave_last"):
@@ -77,7 +78,10 @@ def hidden(split: Split, relation: Relation, links: Bools) -> Split:
     moved = replace(one, train=one.train[~gone], test=np.concatenate([one.test, one.train[gone]]))
     every = {**split.links, relation: moved}
     edges = {**split.visible.edges, relation: one.edges.take(moved.train)}
-    return replace(split, links=every, visible=split.visible.with_edges(_without_derived(split.visible, every, edges, [])))
+    left = _without_derived(split.visible, every, edges, [])
+    return replace(
+        split, links=every, visible=split.visible.with_edges(made_again(split.visible, split.visible.edges, left, []))
+    )
 
 
 def _backwards(links: Mapping[Relation, LinkSplit]) -> list[str]:
@@ -164,6 +168,8 @@ def _without_derived(
     """Take the edges between the same items out of every relation that is derived, by however many steps, from a target."""
     left = dict(edges)
     for relation, one in edges.items():
+        if one.again is not None:
+            continue
         for origin in _origins(graph, relation) & links.keys() - {relation}:
             gone = between_same(graph, left[relation], links[origin].edges.take(held_out(links[origin])))
             if gone is None:
@@ -171,6 +177,19 @@ def _without_derived(
             if gone.any():
                 notes.append(f"{int(gone.sum())} of {len(one)} {relation} left with held-out {origin}")
             left[relation] = left[relation].take(~gone)
+    return left
+
+
+def made_again(
+    graph: Graph, before: Mapping[Relation, Edges], edges: Mapping[Relation, Edges], notes: list[str]
+) -> dict[Relation, Edges]:
+    """``edges`` over the items of ``graph``; those that can be made again are, where what they are derived from is not as ``before``."""
+    left = dict(edges)
+    for relation, one in edges.items():
+        if one.again is not None and any(left[r] is not before[r] for r in one.derived_from if r in left):
+            left[relation] = one.again(graph.with_edges(left))
+            origins = ", ".join(map(str, one.derived_from))
+            notes.append(f"{len(left[relation])} {relation} are made of the visible {origins} alone")
     return left
 
 

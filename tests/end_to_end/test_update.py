@@ -206,7 +206,7 @@ def test_a_killed_update_goes_on_and_ends_with_the_same_numbers(whole, run, tmp_
     other = answers(tmp_path / "b.csv", TRUE[:2])
     status, _, err = called(capsys, run, other)
     assert status == 2
-    assert "an update with other answers was cut off" in err
+    assert "an update with another file or options was cut off" in err
     assert called(capsys, run, file, "--epochs", 7)[0] == 0
     assert not (run / "update").exists()
     for name in ("metrics.json", "updates.json", "answers.csv", "predictions/labels.csv"):
@@ -296,7 +296,7 @@ def test_two_answers_that_contradict_each_other_are_one_line(made, tmp_path, cap
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "update needs a run folder and a file of answers; given: none"),
+        ((), "update needs a run folder and a file of answers or links; given: none"),
         (("RUN", "nowhere.csv"), "nowhere.csv cannot be read as a table"),
         (("RUN", "nowhere.csv", "--epochs", "0"), "--epochs needs at least one; given: 0"),
     ],

@@ -8,12 +8,14 @@ import pytest
 from mmgraph.evaluate.baselines.links.adamic_adar import AdamicAdar
 from mmgraph.evaluate.baselines.links.common_neighbours import CommonNeighbours
 from mmgraph.evaluate.baselines.links.ease import Ease
+from mmgraph.evaluate.baselines.links.fast_rp import FastRP
 from mmgraph.evaluate.baselines.links.item_knn import ItemKNN
 from mmgraph.evaluate.baselines.links.nearest import Nearest
 from mmgraph.evaluate.baselines.links.popularity import Popularity
 from mmgraph.evaluate.baselines.links.resource_allocation import ResourceAllocation
 from mmgraph.evaluate.baselines.recommend.content_knn import ContentKNN
 from mmgraph.evaluate.baselines.recommend.ials import IALS
+from mmgraph.evaluate.baselines.recommend.similar_users import SimilarUsers
 from mmgraph.evaluate.baselines.recommend.slim import Slim
 from mmgraph.evaluate.contract import Newcomer
 from mmgraph.evaluate.fusion import Combined, Context
@@ -37,7 +39,8 @@ def newcomer(question, source, network=None):
 
 
 BASELINES = [
-    Popularity(), Ease(lambdas=[5.0]), ItemKNN(), Slim(), ContentKNN(), CommonNeighbours(), AdamicAdar(), ResourceAllocation(),
+    Popularity(), FastRP(width=16), Ease(lambdas=[5.0]), ItemKNN(), Slim(), ContentKNN(), CommonNeighbours(), AdamicAdar(),
+    ResourceAllocation(),
 ]  # fmt: skip
 
 
@@ -68,6 +71,16 @@ def test_who_likes_nothing_that_is_known_gets_nothing_of_the_linear_methods():
     for baseline in (Ease(lambdas=[5.0]), ItemKNN(), Slim()):
         (method,) = baseline.fit(question)
         assert not method.of_newcomer(Newcomer(unseen, np.zeros((1, question.count("target")), np.float32))).any()
+
+
+def test_similar_users_of_a_newcomer_are_those_of_their_twin_and_the_twin():
+    question, k = asked(sources=40), 4
+    (method,) = SimilarUsers(width=32, k=k, weights="binary").fit(question)
+    (more,) = SimilarUsers(width=32, k=k - 1, weights="binary").fit(question)
+    for source in np.unique(question.visible.source):
+        one = newcomer(question, source)
+        twin = matrix(question)[source]  # nobody is nearer than who has the same links
+        np.testing.assert_allclose(method.of_newcomer(one), more.scores(np.array([source]), "target") + twin, atol=1e-4)
 
 
 def test_ials_solves_for_the_row_as_for_every_other():

@@ -10,6 +10,7 @@ from mmgraph.errors import GraphError
 from mmgraph.graph.build import build
 from mmgraph.graph.contract import Edges, Features, Graph, Labels
 from mmgraph.graph.edges.attached import Attached
+from mmgraph.graph.edges.co_occurrence import CoOccurrence
 from mmgraph.graph.edges.contains import Contains
 from mmgraph.graph.edges.follows import Follows
 from mmgraph.graph.edges.similar import Similar
@@ -27,7 +28,7 @@ def pairs(graph, relation):
 
 def test_every_builder_is_found_by_name():
     every = {"attached": Attached(), "contains": Contains(), "follows": Follows(), "similar": Similar()}
-    every["similar_where_few"] = SimilarWhereFew()
+    every |= {"similar_where_few": SimilarWhereFew(), "co_occurrence": CoOccurrence()}
     assert {name: registry.create("edge builder", name) for name in registry.discover("edge builder")} == every
 
 

@@ -116,7 +116,7 @@ def test_from_plays_to_lists(tmp_path, capsys):
         f"""
 catalogue: {{class_path: Tables, init_args: {{root: {tmp_path / "tables"}}}}}
 run: {{dir: {run}}}
-graph: {{edges: []}}
+graph: {{edges: [{{class_path: CoOccurrence, init_args: {{relation: user/plays/music, k: 4}}}}]}}
 split: {{links: {{method: per_user}}}}
 model: {{layer: light_gcn, width: 16, learning_rate: 0.05}}
 evaluate: {{ks: [1, 5]}}
@@ -135,6 +135,8 @@ tasks: [{{class_path: Recommend, init_args: {{relation: user/plays/music, at: 5}
     assert verdict["metric"] == "ndcg@5" and verdict["n"] == 40
     notes = json.loads((run / "graph.json").read_text())["notes"]
     assert "1 of 41 user have no user/plays/music at all: nobody asks what they would want" in notes
+    assert any("music/co_plays/music are made of the visible user/plays/music alone" in note for note in notes)
+    assert not any(name == "content:music" for name in methods), "who likes an item is no content of it"
     page = (run / "report" / "index.html").read_text()
     assert ("NDCG@5" in page and "links of the user" not in page) or "Recall@5" in page
     answer = link_answer(run, None)

@@ -30,11 +30,19 @@ class CosineLinks(LinkMethod):
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]."""
         asked, answers = (self._source, self._target) if direction == "target" else (self._target, self._source)
-        scores = asked[0][queries] @ answers[0].T
-        if not answers[1].all() and answers[1].any():
-            scores[:, ~answers[1]] = scores[:, answers[1]].min(axis=1, keepdims=True) - _BELOW
-        scores[~asked[1][queries]] = 0.0
-        return scores
+        return _cosines(asked[0][queries], asked[1][queries], answers)
+
+    def of_vector(self, vector: Floats) -> Floats:
+        """The scores of all targets for a source with this vector: float32 [1, targets] of [1, width]."""
+        return _cosines(unit_rows(vector), np.asarray(vector.any(axis=1)), self._target)
+
+
+def _cosines(asked: Floats, there: Bools, answers: tuple[Floats, Bools]) -> Floats:
+    scores = asked @ answers[0].T
+    if not answers[1].all() and answers[1].any():
+        scores[:, ~answers[1]] = scores[:, answers[1]].min(axis=1, keepdims=True) - _BELOW
+    scores[~there] = 0.0
+    return scores
 
 
 def _prepared(features: Features) -> tuple[Floats, Bools]:

@@ -51,6 +51,8 @@ def _descriptions(graph: Graph, asked: Relation) -> Iterator[tuple[str, Any]]:
         yield modality, unit_rows(np.where(features.present[:, None], features.vectors, 0.0))
     bags: dict[str, list[tuple[Ints, Ints]]] = {}
     for relation, edges in graph.edges.items():
+        if asked in edges.derived_from:
+            continue
         if relation != asked and relation.source == asked.target and relation.target != asked.source:
             bags.setdefault(relation.target, []).append((edges.source, edges.target))
         if relation != asked and relation.target == asked.target and relation.source not in (asked.source, asked.target):

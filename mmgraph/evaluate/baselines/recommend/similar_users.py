@@ -9,10 +9,10 @@ import scipy.sparse
 
 from mmgraph.evaluate.baselines.interactions import Interactions
 from mmgraph.evaluate.baselines.limits import fits_in_memory
-from mmgraph.evaluate.baselines.links.fast_rp import fast_rp_vectors
+from mmgraph.evaluate.baselines.links.fast_rp import fast_rp_newcomer, fast_rp_vectors
 from mmgraph.evaluate.baselines.recommend.content_knn import nearest_rows
 from mmgraph.evaluate.baselines.vectors import unit_rows
-from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion
+from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion, Newcomer
 from mmgraph.types import Floats, Ints
 
 
@@ -41,13 +41,14 @@ class SimilarUsers(LinkBaseline):
         vectors = fast_rp_vectors(both, self.width, self.iterations, 0.0, question.seed)
         users = np.arange(len(seen.sources))
         near = nearest_rows(unit_rows(vectors[users]), users, self.k)
-        return [_SimilarUsers(seen, near @ (seen.matrix > 0).astype(np.float32))]
+        return [_SimilarUsers(seen, near @ (seen.matrix > 0).astype(np.float32), self, question.seed)]
 
 
 class _SimilarUsers(LinkMethod):
     name = "fastrp+similar_users"
 
-    def __init__(self, seen: Interactions, wanted: Any) -> None:
+    def __init__(self, seen: Interactions, wanted: Any, made: SimilarUsers, seed: int) -> None:
+        self._seen, self._made, self._seed = seen, made, seed
         rows, columns = wanted.tocoo().row, wanted.tocoo().col
         entries = (wanted.tocoo().data, (seen.sources[rows], seen.targets[columns]))
         self._wanted = scipy.sparse.csr_matrix(entries, shape=seen.shape)
@@ -56,3 +57,17 @@ class _SimilarUsers(LinkMethod):
         """float32 [len(queries), candidates]."""
         asked = self._wanted[queries] if direction == "target" else self._wanted[:, queries].T
         return np.asarray(asked.toarray(), np.float32)
+
+    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
+        """See LinkMethod: the users are embedded once more, and the newcomer among them."""
+        x, made, seed = self._seen.matrix, self._made, self._seed
+        both = scipy.sparse.bmat([[None, x], [x.T, None]], format="csr")
+        linked = x.shape[0] + np.flatnonzero(np.isin(self._seen.targets, newcomer.liked))
+        own = fast_rp_newcomer(both, made.width, made.iterations, 0.0, seed, linked)
+        users = fast_rp_vectors(both, made.width, made.iterations, 0.0, seed)[: x.shape[0]]
+        cosine = (unit_rows(users) @ unit_rows(own)[0]).astype(np.float32)
+        near = np.argsort(-cosine, kind="stable")[: made.k]
+        near = near[cosine[near] > 0]
+        out = np.zeros((1, self._seen.shape[1]), np.float32)
+        out[0, self._seen.targets] = cosine[near] @ (x[near] > 0).astype(np.float32)
+        return out
