@@ -253,7 +253,7 @@ def _check_components(settings: Settings) -> None:
 
 def _check_baselines(names: Sequence[str]) -> None:
     for i, name in enumerate(names):
-        known = [name for group in ("link", "recommend", "label") for name in registry.discover(f"{group} baseline")]
+        known = [name for group in ("link", "recommend", "label", "rating") for name in registry.discover(f"{group} baseline")]
         if registry.plain_name(name) not in map(registry.plain_name, known):
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else ""

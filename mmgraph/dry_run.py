@@ -71,6 +71,8 @@ def foretell(settings: Settings) -> Foretold:
     if settings.encoders.offline:
         stay_offline()
     catalogue, content = read(settings)
+    for task in tasks:
+        task.check(catalogue)
     seen = foresee(catalogue, content, settings.encoders, settings.media, store_folder(settings))
     graph = assemble(settings, catalogue, Collected(features=seen.features), content)
     split = divide(settings, graph, tasks)

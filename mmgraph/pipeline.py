@@ -69,6 +69,8 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)
+        for task in tasks:
+            task.check(catalogue)
         collected = encoded(settings, catalogue, content)
         unread = catalogue.unread + tuple(collected.unread)
         record_quarantine(run, unread)

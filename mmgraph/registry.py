@@ -40,6 +40,7 @@ GROUPS: Mapping[str, str] = {
     "link baseline": "mmgraph.evaluate.baselines.links",
     "label baseline": "mmgraph.evaluate.baselines.labels",
     "recommend baseline": "mmgraph.evaluate.baselines.recommend",
+    "rating baseline": "mmgraph.evaluate.baselines.ratings",
     "grouping": "mmgraph.evaluate.groupings",
     "clustering": "mmgraph.evaluate.clusterings",
     "strategy": "mmgraph.evaluate.strategies",

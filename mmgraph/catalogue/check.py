@@ -19,6 +19,7 @@ from mmgraph.catalogue.contract import (
     UNUSABLE,
     Catalogue,
     GivenFeatures,
+    Stands,
     Unread,
 )
 from mmgraph.catalogue.features import check_features
@@ -51,12 +52,14 @@ def checked(
     stack = Stack(tuple(items))
     frame = _items(stack, root)
     ids = pd.Index(frame["id"])
+    linked, stands = _links(links, ids, repeated)
     catalogue = Catalogue(
         items=frame,
-        links=_links(links, ids, repeated),
+        links=linked,
         labels=_labels(labels, ids),
         features=features,
         sources=dict(sources or {}),
+        stands=stands,
     )
     check_features(catalogue)
     unread = _missing_files(frame)
@@ -191,7 +194,7 @@ def _missing(path: str) -> str:
     return "it is a folder" if stat.S_ISDIR(mode) else "it is a pipe, socket or device, no file"
 
 
-def _links(table: Table | None, ids: pd.Index, repeated: Repeated) -> pd.DataFrame:
+def _links(table: Table | None, ids: pd.Index, repeated: Repeated) -> tuple[pd.DataFrame, Stands]:
     if table is None:
         table = Table(pd.DataFrame(columns=list(LINK_COLUMNS), dtype=object), "links")
     frame = table.frame[list(LINK_COLUMNS)].copy()
@@ -204,7 +207,8 @@ def _links(table: Table | None, ids: pd.Index, repeated: Repeated) -> pd.DataFra
         frame[column] = _numbers(frame, table, column)
     frame["weight"] = frame["weight"].fillna(1.0)
     _splits(frame, table)
-    return _merge_links(frame, table, repeated)
+    merged, row = _merge_links(frame, table, repeated)
+    return merged, Stands(row, table.placing())
 
 
 def _known(frame: pd.DataFrame, table: Table, column: str, ids: pd.Index) -> None:
@@ -217,23 +221,28 @@ def _splits(frame: pd.DataFrame, table: Table) -> None:
     _refuse(bad, table, "split", "not a split", frame["split"].to_numpy(), f"one of {', '.join(_SPLITS)}, or empty")
 
 
-def _merge_links(frame: pd.DataFrame, table: Table, repeated: Repeated) -> pd.DataFrame:
+def _merge_links(frame: pd.DataFrame, table: Table, repeated: Repeated) -> tuple[pd.DataFrame, Ints]:
+    """Each link once, and the row that it stands in."""
     key = ["source", "relation", "target"]
     if not frame.duplicated(key).any():
-        return frame
+        return frame, np.arange(len(frame))
     _one_split(frame, table, key)
     if repeated == "last":
         newest = frame.sort_values("time", kind="stable", na_position="first").drop_duplicates(key, keep="last")
-        merged = newest.sort_index().reset_index(drop=True)
+        merged = newest.sort_index()
+        row = merged.index.to_numpy()
+        merged = merged.reset_index(drop=True)
     else:
         distinct = frame.drop_duplicates()
         groups = distinct.groupby(key, sort=False)
-        merged = distinct.drop_duplicates(key).set_index(key)
+        merged = distinct.drop_duplicates(key)
+        row = merged.index.to_numpy()
+        merged = merged.set_index(key)
         merged["time"] = groups["time"].min()
         merged["weight"] = groups["weight"].sum()
         merged = merged.reset_index()[list(LINK_COLUMNS)]
     _log.info("%s: %d rows repeat a link and were merged", table.name, len(frame) - len(merged))
-    return merged
+    return merged, row.astype(np.int64)
 
 
 def _labels(table: Table | None, ids: pd.Index) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 import abc
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mmgraph.catalogue.kinds import Held
+from mmgraph.types import Ints
 
 ITEM_COLUMNS = ("id", "kind", "path", "text", "parent", "start_s", "end_s")
 LINK_COLUMNS = ("source", "relation", "target", "time", "weight", "split")
@@ -38,6 +39,14 @@ class Unread:
 
 
 @dataclass(frozen=True)
+class Stands:
+    """Where links stand: ``row`` int64 [links], of the table that was read; ``place``: a row of it -> file and row, for a message."""
+
+    row: Ints
+    place: Callable[[int], str]
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """What there is. Checked once by ``check.checked`` and not written to afterwards.
 
@@ -45,7 +54,8 @@ class Catalogue:
     of another item or None, ``start_s`` and ``end_s`` float seconds in the parent's time or NaN. Index 0..n-1.
     links: LINK_COLUMNS; ``time`` float seconds (NaN unknown), ``weight`` float (1.0 when not given), ``split`` None or a SplitName.
     labels: LABEL_COLUMNS; several values of one field on one item make the field multi-label.
-    holds: path -> what the file holds by its content; filled by ``media.segments.cut``, until then its ending tells.
+    holds: path -> what the file holds by its content; filled by ``media.segments.cut``, until then its ending tells. stands: where links
+    were read; None where they come from no file.
     """
 
     items: pd.DataFrame
@@ -55,11 +65,18 @@ class Catalogue:
     unread: tuple[Unread, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)
+    stands: Stands | None = None
 
     def kinds(self) -> dict[str, int]:
         """How many items of each kind, in order of first appearance."""
         counts = self.items.groupby("kind", sort=False).size()
         return {str(kind): int(count) for kind, count in counts.items()}
+
+    def place(self, link: int) -> str:
+        """Where the link at this position stands, as a message says it."""
+        if self.stands is not None:
+            return self.stands.place(int(self.stands.row[link]))
+        return " ".join(str(self.links[column].iloc[link]) for column in ("source", "relation", "target"))
 
     def without(self, unread: tuple[Unread, ...]) -> "Catalogue":
         """Leave out items that cannot be read, with their children, links and labels."""
@@ -77,6 +94,7 @@ class Catalogue:
             links=self.links[~linked].reset_index(drop=True),
             labels=self.labels[~self.labels["id"].isin(gone)].reset_index(drop=True),
             unread=self.unread + unread,
+            stands=self.stands and replace(self.stands, row=self.stands.row[~linked.to_numpy()]),
         )
 
 

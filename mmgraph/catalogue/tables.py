@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,19 @@ class Table:
 
         In a CSV with quoted line ends or empty lines that takes a second reading of the file, paid only for a message.
         """
-        if self.where is not None:
-            return self.where(index)
-        if self.path is None:
+        if self.where is None and self.path is None:
             return f"{self.name}: {self.frame['id'].iloc[index]}"
-        if self.path.suffix == ".parquet":
-            return f"{self.name}, row {index + 1}"
-        return f"{self.name}, row {line_of(self.path, index)}"
+        return self.placing()(index)
+
+    def placing(self) -> Callable[[int], str]:
+        """What ``place`` calls, without keeping the lines in memory; of a table from no file its name alone."""
+        return self.where or partial(_place, self.name, self.path)
+
+
+def _place(name: str, path: Path | None, index: int) -> str:
+    if path is None:
+        return name
+    return f"{name}, row {index + 1}" if path.suffix == ".parquet" else f"{name}, row {line_of(path, index)}"
 
 
 def line_of(path: Path, index: int, *, header: bool = True) -> int:

@@ -21,6 +21,11 @@ from mmgraph.evaluate.gnn import GNN
 from mmgraph.evaluate.grouping import group_rows
 from mmgraph.evaluate.open_classes import open_rows
 from mmgraph.evaluate.prepared import of_facts, of_links
+from mmgraph.evaluate.ratings.combine import combine_ratings
+from mmgraph.evaluate.ratings.contract import RatingMethod
+from mmgraph.evaluate.ratings.evaluate import evaluate_ratings, fit_rating_baselines
+from mmgraph.evaluate.ratings.network import NetworkRatings
+from mmgraph.evaluate.ratings.spread import Spread
 from mmgraph.evaluate.recommend.evaluate import evaluate_recommendations
 from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.evaluate.reliability import Trust, trust, validated_groups
@@ -34,6 +39,8 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import FactsHead, RelationHead
 from mmgraph.tasks.heads import LabelHead
+from mmgraph.tasks.rated import RatingQuestion
+from mmgraph.tasks.ratings import RatingsHead
 from mmgraph.tasks.recommend import RecommendHead
 from mmgraph.tasks.several import SeveralHead
 from mmgraph.types import Floats
@@ -57,12 +64,22 @@ class LabelAnswer:
     trust: LabelTrust
 
 
+@dataclass(frozen=True)
+class RatingAnswer:
+    """What validation chose for the ratings of a relation, and how far they fall from it; None where validation has too few to say."""
+
+    question: RatingQuestion
+    method: RatingMethod
+    spread: Spread | None
+
+
 @dataclass
 class Answers:
     """All answers, the rows of metrics.json, the verdicts, what evidence carries each answer, and the rank of every test link."""
 
     links: list[LinkAnswer] = field(default_factory=list)
     labels: list[LabelAnswer] = field(default_factory=list)
+    ratings: list[RatingAnswer] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     evidence: list[EvidenceReport] = field(default_factory=list)
@@ -84,6 +101,8 @@ def answer(
             _facts(one.head, one.embeddings, split, settings, seed, answers)
         elif isinstance(one.head, LabelHead | SeveralHead):
             _labels(one.head, one.embeddings, split, settings, seed, answers)
+        elif isinstance(one.head, RatingsHead):
+            _ratings(one.head, one.embeddings, split, settings, seed, answers)
     return answers
 
 
@@ -168,5 +187,18 @@ def _labels(
     trusted = label_trust(question, ours, settings)
     answers.labels.append(LabelAnswer(question, ours, trusted))
     answers.rows += [*measured, *unknown_rows(question, ours, trusted, settings), *open_rows(question, every, settings)]
+    answers.verdicts.append(with_carrier(verdict, evidence.carried))
+    answers.evidence.append(evidence)
+
+
+def _ratings(
+    head: RatingsHead, rows: Embeddings, split: Split, settings: EvaluateSettings, seed: int, answers: Answers
+) -> None:
+    question = RatingQuestion(split.visible, split.links[head.relation], head.scale, seed)
+    methods = [NetworkRatings(head, rows), *fit_rating_baselines(question, settings.baselines)]
+    ours, evidence = combine_ratings(question, methods)
+    measured, verdict = evaluate_ratings(question, [ours, *methods], settings, answers.tested)
+    answers.ratings.append(RatingAnswer(question, ours, Spread.of(question, ours)))
+    answers.rows += measured
     answers.verdicts.append(with_carrier(verdict, evidence.carried))
     answers.evidence.append(evidence)

@@ -13,7 +13,7 @@ from mmgraph.split.pairs import parents
 from mmgraph.types import Bools, Floats, Ints, Relation
 
 Direction = Literal["target", "source"]
-TaskName = Literal["links", "categories", "recommend"]
+TaskName = Literal["links", "categories", "recommend", "ratings"]
 Candidates = Literal["kind", "seen"]
 OURS = "mmgraph"
 SAME_PARENT = "/same_parent"  # ends the name of a metric whose candidates are the items of the query's parent alone

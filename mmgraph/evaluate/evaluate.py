@@ -25,6 +25,7 @@ from mmgraph.evaluate.contract import (
 from mmgraph.evaluate.effects import MAIN, Measurement
 from mmgraph.evaluate.metrics import LINK_METRICS, ece_of_sums, ece_sums, f1_of_sums, f1_sums
 from mmgraph.evaluate.ranking import Ranks, cells_of, ranks
+from mmgraph.evaluate.ratings.contract import RatingBaseline
 from mmgraph.evaluate.rightness import figure
 from mmgraph.evaluate.several import MAP, measured_map, several_statistics
 from mmgraph.evaluate.verdict import Compared, Verdict, verdict
@@ -33,7 +34,13 @@ from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Floats, Ints
 
 Names = Sequence[str] | Literal["all"]
-Group = Literal["link", "label", "recommend"]
+Group = Literal["link", "label", "recommend", "rating"]
+CONTRACTS: Mapping[Group, type] = {
+    "link": LinkBaseline,
+    "recommend": LinkBaseline,
+    "label": LabelBaseline,
+    "rating": RatingBaseline,
+}
 Measured = dict[tuple[str, str], tuple[Statistic, int]]
 """(method, metric) -> the metric, and how many queries or items it is of."""
 
@@ -91,14 +98,13 @@ def baseline_names(names: Names, task: Group) -> list[str]:
     own = registry.discover(f"{task} baseline")
     if names == "all":
         return list(own)
-    others = {"link", "label", "recommend"} - {task}
-    other = {_plain(name) for group in others for name in registry.discover(f"{group} baseline")}
-    contract = LinkBaseline if task == "label" else LabelBaseline
-    return [name for name in names if _plain(name) not in other and not ("." in name and _is_a(name, contract, task))]
+    other = {_plain(name) for group in set(CONTRACTS) - {task} for name in registry.discover(f"{group} baseline")}
+    contracts = tuple({*CONTRACTS.values()} - {CONTRACTS[task]})
+    return [name for name in names if _plain(name) not in other and not ("." in name and _is_a(name, contracts, task))]
 
 
-def _is_a(name: str, contract: type, task: str) -> bool:
-    return issubclass(registry.find(f"{task} baseline", name).load(), contract)
+def _is_a(name: str, contracts: tuple[type, ...], task: str) -> bool:
+    return issubclass(registry.find(f"{task} baseline", name).load(), contracts)
 
 
 def evaluate_links(

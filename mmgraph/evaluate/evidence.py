@@ -125,7 +125,7 @@ def combine_links(
     pieces = tuple(Piece(method.name, value) for method, value in zip(methods, values, strict=True))
     if len(judged) < FEWEST or len(methods) < 2:
         return _report(methods[best], EvidenceReport(target, question.figure, methods[best].name, len(judged), pieces))
-    fold = _folds(question.units(valid), seed)
+    fold = folds(question.units(valid), seed)
     samples, context = _samples(question, methods, valid, seed)
     weights = _weights(samples)
     cross = _Cross(question, context, samples, valid, fold, settings)
@@ -163,7 +163,7 @@ def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], s
         report = EvidenceReport(target, metric, names[best], len(valid), pieces)
         _LOG.info(report.text)
         return stack[best], report
-    fold = _folds(groups_of(question, valid), seed)
+    fold = folds(groups_of(question, valid), seed)
     tied = np.flatnonzero(values == values.max())
     best = int(tied[np.argmax([_crossed(stack[[one]], valid, truth, fold)[1].mean() for one in tied])])
     _, likelihood_single = _crossed(stack[[best]], valid, truth, fold)
@@ -298,7 +298,7 @@ def _named(weights: Mapping[Direction, Reals], place: int) -> dict[str, float]:
     return {f"{kinds[i]}/{d}": float(w[FEATURES * place + i]) for d, w in weights.items() for i in range(FEATURES)}
 
 
-def _folds(groups: Ints, seed: int) -> Ints:
+def folds(groups: Ints, seed: int) -> Ints:
     """A fold 0..FOLDS-1 for each entry; entries of one group share it. Where all are of one group no other can judge: each is its own."""
     names, row = np.unique(groups, return_inverse=True)
     if len(names) == 1:

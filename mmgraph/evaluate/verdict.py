@@ -10,14 +10,15 @@ from mmgraph.evaluate.bootstrap import interval
 from mmgraph.evaluate.contract import OURS, TaskName
 from mmgraph.evaluate.gnn import GNN
 
-_NAMES = {"mrr": "MRR", "accuracy": "accuracy", "lrap": "label ranking precision"}
+_NAMES = {"mrr": "MRR", "accuracy": "accuracy", "lrap": "label ranking precision", "rmse": "RMSE"}
 
 
 @dataclass(frozen=True)
 class Verdict:
     """One entry of verdict.json; numbers are None where there is nothing to compute them from.
 
-    difference: mmgraph minus baseline, ``low`` and ``high`` its paired bootstrap interval; n: queries or items of the test split.
+    difference: mmgraph minus baseline (of an error baseline minus mmgraph, so that more is better), ``low`` and ``high`` its paired
+    bootstrap interval; n: queries or items of the test split.
     """
 
     task: TaskName
@@ -41,10 +42,19 @@ class Compared:
     drawn: npt.NDArray[np.float64]
 
 
-def verdict(task: TaskName, target: str, metric: str, methods: Mapping[str, Compared], n: int, level: float) -> Verdict:
+def verdict(
+    task: TaskName,
+    target: str,
+    metric: str,
+    methods: Mapping[str, Compared],
+    n: int,
+    level: float,
+    *,
+    lower: bool = False,
+) -> Verdict:
     """Compare mmgraph with the baseline that is best on the same test queries; that choice decides nothing else.
 
-    ``methods``: by name, OURS among them, or empty where the test split is empty.
+    ``methods``: by name, OURS among them, or empty where the test split is empty. lower: the smaller number is the better one.
     """
     if OURS not in methods:
         text = f"{target}: nothing held out for test, so nothing can be said"
@@ -58,9 +68,10 @@ def verdict(task: TaskName, target: str, metric: str, methods: Mapping[str, Comp
     if not baselines:
         text = f"{start}; no baseline applies{gnn}"
         return Verdict(task, target, metric, ours.value, None, None, None, None, None, n, text)
-    name, best = max(baselines.items(), key=lambda pair: pair[1].value)
-    difference = ours.value - best.value
-    low, high = interval(ours.drawn - best.drawn, level) if len(ours.drawn) else (None, None)
+    name, best = min(baselines.items(), key=lambda pair: pair[1].value if lower else -pair[1].value)
+    first, second = (best, ours) if lower else (ours, best)
+    difference = first.value - second.value
+    low, high = interval(first.drawn - second.drawn, level) if len(ours.drawn) else (None, None)
     text = f"{start} against {best.value:.3f} for {name}: {_judged(difference, low, high)}{gnn}"
     return Verdict(task, target, metric, ours.value, name, best.value, difference, low, high, n, text)
 

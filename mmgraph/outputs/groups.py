@@ -67,7 +67,8 @@ def _grouped(board: Board, rows: Sequence[Row], most: int | None) -> Grouped:
         kept = set(sorted(names, key=lambda name: -sizes[name])[:most])
         own = [name for name in names if name in kept]
         shown += [Group(grouping, name, sizes[name], cells[grouping, name], name == own[0]) for name in own]
-    metrics = (METRIC, MORE) if board.task == "links" else (board.main, f"recall@{board.main.partition('@')[2]}")
+    lists = board.main, f"recall@{board.main.partition('@')[2]}"
+    metrics = {"links": (METRIC, MORE), "ratings": ("rmse", "mae")}.get(board.task, lists)
     return Grouped(board.target, tuple(name for name in methods if name), tuple(shown), len(cells) - len(shown), metrics)
 
 

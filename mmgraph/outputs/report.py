@@ -19,6 +19,7 @@ from mmgraph.outputs.examples import LabelExamples, LinkExamples, label_examples
 from mmgraph.outputs.groups import grouped
 from mmgraph.outputs.knock_outs import METHODS, knocked
 from mmgraph.outputs.previews import Decode, Preview, Previews
+from mmgraph.outputs.ratings import rating_examples
 from mmgraph.outputs.reading import RunFiles, read_run
 from mmgraph.outputs.scoreboard import NETWORK, Board, boards, lower_is_better, title_of
 from mmgraph.runs import RunFolder
@@ -30,6 +31,7 @@ AMONG = {
     "kind": "A truth is ranked among all items of its kind that are no known link of the query",
     "seen": "A truth is ranked among the items that a training link has on its side of the relation, known links of the query left out",
 }
+RATED = 12  # ratings that are shown of a relation
 GROUPS = 24  # of a grouping that may have many, such as the relations of a knowledge graph
 
 
@@ -88,6 +90,7 @@ def render(
         valid_boards=boards(files.rows, "valid", main),
         links=links,
         labels=labels,
+        rated=rating_examples(run.predictions, RATED),
         reliability=_plots(run, files),
         scale=reliability,
         copies=shown_groups(files.duplicates),

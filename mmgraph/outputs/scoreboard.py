@@ -18,6 +18,11 @@ ORDER = (
     "ap/sampled",
     "amri",
     "mr",
+    "rmse",
+    "mae",
+    "r2",
+    "slope",
+    "coverage@90%",
     "accuracy",
     "lrap",
     "map",
@@ -39,7 +44,8 @@ OF_LISTS = (
     "arp",
     "gini",
 )  # before the length of a list
-LOWER = frozenset({"mr", "ece", "arp", "gini"})  # the smaller, the better
+LOWER = frozenset({"mr", "ece", "arp", "gini", "rmse", "mae"})  # the smaller, the better
+AIMED = {"slope": 1.0, "coverage@90%": 0.9}  # the nearer to this, the better
 NAMES = {
     "mrr": "MRR",
     "hits@1": "Hits@1",
@@ -59,6 +65,11 @@ NAMES = {
     "subset_accuracy": "Subset accuracy",
     "ece": "Calibration error",
     "auroc/open": "AUROC (open classes)",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+    "slope": "Slope",
+    "coverage@90%": "In the 90% interval",
 }
 LISTS = {
     "ndcg": "NDCG",
@@ -182,4 +193,6 @@ def lower_is_better(metric: str) -> bool:
 def _cost(row: Row | None) -> float:
     if row is None:
         return math.inf
+    if row.metric in AIMED:
+        return abs(row.value - AIMED[row.metric])
     return row.value if lower_is_better(row.metric) else -row.value

@@ -16,6 +16,7 @@ from mmgraph.outputs.knock_outs import write_knock_outs
 from mmgraph.outputs.labels import LabelPrediction, write_labels
 from mmgraph.outputs.predictions import LinkPrediction, write_links
 from mmgraph.outputs.ranks import write_ranks
+from mmgraph.outputs.ratings import write_ratings
 from mmgraph.outputs.report import write_report
 from mmgraph.runs import RunFolder, write_csv, write_json
 from mmgraph.settings import Settings
@@ -33,6 +34,7 @@ def write_answers(run: RunFolder, answers: Answers, catalogue: Catalogue, settin
     write_links([predicted(one) for one in answers.links], run.predictions, settings.outputs)
     labels = [LabelPrediction(one.question, one.probabilities, unknown=one.trust.unknown) for one in answers.labels]
     write_labels(labels, run.predictions, settings.outputs)
+    write_ratings(answers.ratings, run.predictions, settings.outputs)
     write_ranks(answers.ranked, run.ranks)
     told = [_calibration(one) for one in answers.links], [label_record(one.question, one.trust) for one in answers.labels]
     write_json(run.calibration, [*told[0], *told[1]])

@@ -199,7 +199,7 @@ class LinkBatch:
 
     ``other_targets`` are candidates shared by all rows; ``is_link[i, j]``: pair (source i, candidate j) is a known train link (or the
     same item, or does not suit the row) and no negative. ``other_sources`` and ``is_link_source`` likewise for the other direction.
-    ``log_q``, ``log_q_source``: how likely each was drawn, where the sampler states it.
+    ``log_q``, ``log_q_source``: how likely each was drawn, where the sampler states it. ``weight``: of each link, where it is asked.
     """
 
     source: Int[Tensor, "links"]
@@ -210,6 +210,7 @@ class LinkBatch:
     is_link_source: Bool[Tensor, "links others_s"]
     log_q: LogQ | None = None
     log_q_source: LogQ | None = None
+    weight: Float[Tensor, "links"] | None = None
 
     def to(self, device: torch.device) -> "LinkBatch":
         """A copy on a device."""

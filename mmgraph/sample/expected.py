@@ -128,6 +128,7 @@ def empty_batch(
                 _bools(n, s),
                 *_log_q(sizes, name, n, t),
                 *_log_q(sizes, name, n, s),
+                weight=torch.empty(n),
             )
             for name, (n, t, s) in sizes.links.items()
         },

@@ -69,6 +69,7 @@ def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> Lin
         torch.from_numpy(sources),
         torch.from_numpy(is_link_source),
         *asked.log_q(chosen, targets, sources),
+        weight=asked.weights(chosen),
     )
 
 

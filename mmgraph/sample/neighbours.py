@@ -229,6 +229,7 @@ def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:
         source(one.sources),
         torch.from_numpy(one.is_link_source),
         *one.asked.log_q(one.chosen, one.targets, one.sources),
+        weight=one.asked.weights(one.chosen),
     )
 
 

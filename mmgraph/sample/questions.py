@@ -9,7 +9,7 @@ from mmgraph.graph.contract import Graph
 from mmgraph.sample.batch import LabelBatch, LogQ
 from mmgraph.sample.members import Members
 from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side
-from mmgraph.types import Bools, Ints, Relation, Times
+from mmgraph.types import Bools, Floats, Ints, Relation, Times
 
 _HIDING = 0x41DE
 
@@ -20,7 +20,8 @@ class AskedLinks:
 
     ``known`` and ``known_reverse`` hold the train links only: what is held out may be drawn as a negative. time: float64 [links]
     seconds, NaN unknown, or None. passing: the head passes messages of its own, so a batch carries the whole graph without what is asked.
-    alone: of what is asked only the links themselves leave the messages, not the same pairs stated otherwise.
+    alone: of what is asked only the links themselves leave the messages, not the same pairs stated otherwise. weight: float32 [links],
+    where it is what is asked.
     """
 
     name: str
@@ -33,6 +34,7 @@ class AskedLinks:
     time: Times | None = None
     passing: bool = False
     alone: bool = False
+    weight: Floats | None = None
     known: KnownPairs = field(init=False)
     samplers: tuple[NegativeSampler, NegativeSampler] = field(init=False)  # of targets, of sources
 
@@ -84,6 +86,10 @@ class AskedLinks:
             log_q(self.samplers[0], forward, targets, self.num_targets),
             log_q(self.samplers[1], backward, sources, self.num_sources),
         )
+
+    def weights(self, chosen: Ints) -> torch.Tensor | None:
+        """Of the chosen links, where they are asked."""
+        return None if self.weight is None else torch.from_numpy(self.weight[chosen])
 
     def _known_targets(self, item: Ints, _: Ints, others: Ints) -> Bools:
         return self._or_itself(self.known.contains(item[:, None], others), item, others)

@@ -5,6 +5,7 @@ import abc
 from jaxtyping import Float
 from torch import Tensor
 
+from mmgraph.catalogue.contract import Catalogue
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Embeddings, Head
 from mmgraph.sample.questions import AskedLabels, AskedLinks
@@ -37,6 +38,9 @@ class FactsHead(Head):
 
 class Task(abc.ABC):
     """One file in ``kinds/`` with one class, a ``dataclass(frozen=True, kw_only=True)`` of what the YAML may set."""
+
+    def check(self, catalogue: Catalogue) -> None:  # noqa: B027 - nothing to check by default
+        """Raise a child of MMGraphError, which may name file and row, for data that cannot be asked about; before anything is encoded."""
 
     def prepared(self, graph: Graph) -> Graph:
         """The graph as the task reads it, asked before it is split; as it is by default."""

@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from dataclasses import replace
 
 import lightning
 import numpy as np
@@ -18,11 +19,13 @@ from mmgraph.evaluate.asking import AskQuestion
 from mmgraph.evaluate.clustering import ClusterQuestion
 from mmgraph.evaluate.contract import Asked, LabelQuestion, LinkQuestion
 from mmgraph.evaluate.evaluate import fit_label_baselines, fit_link_baselines, fit_recommend_baselines
+from mmgraph.evaluate.ratings.evaluate import fit_rating_baselines
 from mmgraph.model.data import GraphData
 from mmgraph.model.train import build, train
 from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.asked import Asked as ToDraw
 from mmgraph.settings import Component, ModelSettings
+from mmgraph.tasks.rated import RatingQuestion
 from mmgraph.testing import awkward_clips, check_encoder
 
 from .blocks import ROOT, blocks
@@ -200,6 +203,16 @@ def test_recommend_baseline(mine, monkeypatch):
     (method,) = fit_recommend_baselines(question, ["unpopular"])
     links = np.bincount(question.visible.target, minlength=100)
     np.testing.assert_array_equal(method.scores(np.array([0, 4]), "target"), [-links, -links])
+
+
+def test_rating_baseline(mine, monkeypatch):
+    monkeypatch.setattr(registry, "discover", registry.discover.__wrapped__)
+    monkeypatch.setitem(registry.GROUPS, "rating baseline", f"mine.{_stem('Rating baseline')}")
+    _, split = made()
+    links = split.links[FOLLOWS]
+    rated = replace(links, edges=replace(links.edges, weight=np.arange(len(links.edges), dtype=np.float32)))
+    (method,) = fit_rating_baselines(RatingQuestion(split.visible, rated, (0.0, 100.0)), ["median", "popularity"])
+    assert method.ratings(np.array([0, 1]), np.array([5, 5])).tolist() == [np.median(links.train)] * 2
 
 
 def test_strategy(mine):

@@ -33,12 +33,13 @@ def asked(*targets):
 
 
 def test_these_are_all_configs():
-    """video.yaml runs in test_fit.py."""
+    """video.yaml runs in test_fit.py, ratings.yaml in tests/tasks/test_ratings.py."""
     assert {path.name for path in CONFIGS.iterdir()} == {
         "citations.yaml",
         "folder.yaml",
         "knowledge.yaml",
         "paths.yaml",
+        "ratings.yaml",
         "recommend.yaml",
         "tables.yaml",
         "video.yaml",

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from mmgraph.catalogue.bring import read_root
-from mmgraph.catalogue.check import Repeated
 from mmgraph.catalogue.contract import Catalogue, Importer
 from mmgraph.errors import CatalogueError
 
@@ -18,7 +18,7 @@ class Tables(Importer):
     """
 
     root: Path
-    repeated: Repeated = "add"
+    repeated: Literal["add", "last"] = "add"
 
     def read(self) -> Catalogue:
         """Read and check; raises CatalogueError that names file, row and column."""

@@ -1,0 +1,1 @@
+"""Baselines of ratings, one a file."""

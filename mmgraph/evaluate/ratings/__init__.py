@@ -1,0 +1,1 @@
+"""Ratings: how much a user will like an item, as a number on a scale."""

@@ -1,0 +1,91 @@
+"""What a user will rate."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.errors import CatalogueError, SettingsError
+from mmgraph.graph.contract import Graph
+from mmgraph.model.contract import Head
+from mmgraph.sample.questions import AskedLinks
+from mmgraph.settings import Component, ModelSettings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
+from mmgraph.tasks.one_relation import asked_links
+from mmgraph.tasks.rated import RatingQuestion, values_of
+from mmgraph.tasks.ratings import CrossEntropy, Form, Ordinal, RatingsHead, Squared
+from mmgraph.types import Relation
+
+_FEW = Component(class_path="uniform", init_args={"num": 1})  # ratings are compared with nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ratings(Task):
+    """relation: ``user/name/item``, whose weights are ratings. scale: from the lowest to the highest, as it is known when not given.
+
+    form: ``squared`` expects a number; ``cross_entropy`` and ``ordinal`` expect each level to be so likely, without and with their order,
+    where there are at most 20 different ratings. weight: of the loss beside other tasks.
+    """
+
+    relation: str
+    scale: tuple[float, float] | None = None
+    form: Literal["squared", "cross_entropy", "ordinal"] = "squared"
+    weight: float = 1.0
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Raise a CatalogueError with file and row for the first rating outside the scale, SettingsError for a scale that is none."""
+        if self.scale is None:
+            return
+        low, high = self.scale
+        if not low < high:
+            raise SettingsError("a scale goes from its lowest to its highest rating", given=list(self.scale), todo="[1, 5]")
+        relation, kind = Relation.parse(self.relation), catalogue.items.set_index("id")["kind"]
+        links = catalogue.links
+        ends = (links["source"].map(kind) == relation.source) & (links["target"].map(kind) == relation.target)
+        own = ((links["relation"] == relation.name) & ends).to_numpy()
+        value = links["weight"].to_numpy(np.float64)
+        outside = np.flatnonzero(own & ~((value >= low) & (value <= high)))
+        if len(outside):
+            todo = "mend it, change the task's scale, or keep the newest of repeated rows (Tables: repeated: last)"
+            wrong = f"{catalogue.place(int(outside[0]))}: a rating outside the scale {low:g} to {high:g}"
+            more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
+            first = links.iloc[int(outside[0])]
+            given = f"{first['weight']:g} of {first['source']} for {first['target']}{more}"
+            raise CatalogueError(wrong, given=given, todo=todo)
+
+    def relations(self, graph: Graph) -> list[Relation]:
+        """See Task."""
+        return [Relation.parse(self.relation)]
+
+    def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
+        """See Task; raises SettingsError where all ratings are the same."""
+        question = self._question(split)
+        return [RatingsHead(question, settings.width, self._form(question), self.weight)]
+
+    def asked_links(self, split: Split) -> list[AskedLinks]:
+        """See Task."""
+        train = split.visible.edges[Relation.parse(self.relation)]
+        (asked,) = asked_links(self.relation, split, _FEW, "bce", "dot")
+        return [replace(asked, weight=values_of(train).astype(np.float32))]
+
+    def _question(self, split: Split) -> RatingQuestion:
+        links = split.links[Relation.parse(self.relation)]
+        value = values_of(links.edges)
+        low, high = float(value.min()), float(value.max())
+        if low == high:
+            todo = "fill links.weight, or ask Recommend or Links"
+            raise SettingsError(f"all ratings of {self.relation} are the same", given=low, todo=todo)
+        return RatingQuestion(split.visible, links, self.scale or (low, high))
+
+    def _form(self, question: RatingQuestion) -> Form:
+        if self.form == "squared":
+            return Squared(question.train.mean)
+        levels = question.levels
+        if not len(levels):
+            given = f"{len(np.unique(question.train.value))} different ratings in train"
+            raise SettingsError(f"the form {self.form} needs 2 to 20 levels", given=given, todo="set form: squared")
+        share = (np.searchsorted(levels, question.train.value)[:, None] == np.arange(len(levels))).mean(0).astype(np.float32)
+        made = CrossEntropy if self.form == "cross_entropy" else Ordinal
+        return made(levels.astype(np.float32), share)
