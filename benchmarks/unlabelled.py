@@ -13,6 +13,7 @@ import logging
 import os
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -45,7 +46,7 @@ TEMPERATURE = {"text": 0.05, "image": 0.01}
 TASKS = {"Masked": "masked", "Bootstrap": "bootstrap"}
 FIELDS = ("category", "force", "level", "mechanic")
 ABOUT = __doc__.split("\n\n")[-1].replace("\n", " ").strip()
-METHODS = ("kmeans", "hdbscan", "louvain", "leiden")
+METHODS = ("kmeans", "hdbscan", "louvain", *(("leiden",) if find_spec("sknetwork") else ()))  # leiden is an extra
 
 
 def settings(catalogue, store, image="image_statistics"):

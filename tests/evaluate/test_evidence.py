@@ -103,14 +103,34 @@ def test_what_is_handed_out_is_never_worse_on_validation_than_any_method_alone(s
         assert report.value >= slow - 1e-12
 
 
+def slow_cross(stack, truth, fold):
+    """(right, log-likelihood) of every item by a pool of the items of other folds, item by item."""
+    right, likelihood = [], []
+    for item, number in enumerate(fold):
+        others = fold != number
+        p = fit_pool(stack[:, others], truth[others]).of(stack[:, [item]])[0]
+        right.append(float(p.argmax() == truth[item]))
+        likelihood.append(np.log(p[truth[item]]))
+    return np.array(right), np.array(likelihood)
+
+
 @settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 100_000), right=st.sampled_from([0.3, 0.6, 0.9]))
-def test_labels_handed_out_are_never_worse_on_validation_than_any_method_alone(seed, right):
+def test_labels_are_pooled_where_it_is_likelier_and_not_less_accurate_by_more_than_a_standard_error(seed, right):
     question = label_question(seed, items=150, valid=60)
     generator, truth = np.random.default_rng(seed), question.split.labels.values
     pieces = {name: soft(truth, 3, 0.7, generator, right * generator.random()) for name in ("gnn", "a", "b")}
     _, report = combine_labels(question, pieces, seed=seed)
-    assert report.value >= max(accuracy(p, question, question.split.valid) for p in pieces.values()) - 1e-12
+    valid, best = question.split.valid, max(accuracy(p, question, question.split.valid) for p in pieces.values())
+    stack, fold = np.stack(list(pieces.values()))[:, valid], evidence._folds(evidence.groups_of(question, valid), seed)
+    pooled, likelihood = slow_cross(stack, truth[valid], fold)
+    alone = {name: slow_cross(p[None, valid], truth[valid], fold)[1] for name, p in pieces.items()}
+    name = max(pieces, key=lambda one: (accuracy(pieces[one], question, valid), alone[one].mean()))
+    apart = pooled - (pieces[name][valid].argmax(1) == truth[valid])
+    error = apart.std(ddof=1) / np.sqrt(len(valid))
+    likelier = (likelihood - alone[name]).mean() > 1e-4
+    assert report.chosen == (COMBINATION if likelier and apart.mean() >= -error else name)
+    assert report.value >= best - error - 1e-12
 
 
 def slow_without(question, methods, left_out, seed):
