@@ -94,7 +94,10 @@ def baselines_of(question: LinkQuestion, settings: EvaluateSettings) -> list[Lin
 
 def report_of(record: Mapping[str, Any]) -> EvidenceReport:
     """One entry of evidence.json."""
-    pieces = tuple(Piece(piece["name"], piece["value"], piece["weights"], piece.get("without")) for piece in record["pieces"])
+    pieces = tuple(
+        Piece(one["name"], one["value"], one["weights"], one.get("without"), tuple(one["added"]) if one.get("added") else None)
+        for one in record["pieces"]
+    )
     return EvidenceReport(record["target"], record["metric"], record["chosen"], record["n"], pieces, record.get("combination"))
 
 

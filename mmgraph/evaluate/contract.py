@@ -76,6 +76,11 @@ class LinkQuestion:
         """The metric that chooses between methods on validation."""
         return "mrr"
 
+    @property
+    def by_place(self) -> bool:
+        """Whether methods are combined by the order of their answers alone, and not by how far apart their scores are."""
+        return False
+
     def judged(self, edges: Ints) -> Ints:
         """Places within ``edges`` that each tell something of their own, where it is judged how good a method is: all of them."""
         return np.arange(len(edges))

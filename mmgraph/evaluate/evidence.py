@@ -7,7 +7,7 @@ Hastie, Tibshirani & Friedman 2009, section 7.10); what is asked of one for cate
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -39,19 +39,23 @@ _CELLS = 2**24  # scores a method and direction that this takes
 MARGIN = 1.0  # standard errors
 _WORTH = 1e-4  # of log-likelihood an item: less is rounding
 COMBINATION = "combination"
+BASE = "ease"  # of recommendations: a linear model that is hard to beat
 
 
 @dataclass(frozen=True)
 class Piece:
     """One method: its value alone on validation, None without validation data, and its weights in the combination fitted on it.
 
-    without: the cross-fitted value of the combination of all others, fitted anew; None where no combination was fitted.
+    without: the cross-fitted value of the combination of all others, fitted anew; None where no combination was fitted. added: the
+    cross-fitted value of this and the report's ``base`` combined, minus that of the base alone, and the standard error of the paired
+    difference; None where there is no base.
     """
 
     name: str
     value: float | None
     weights: Mapping[str, float] = field(default_factory=dict)
     without: float | None = None
+    added: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class EvidenceReport:
     """What was chosen, and why.
 
     metric: mrr, ndcg@k, accuracy or lrap on the ``n`` validation links, users or items that were used; combination: its cross-fitted value,
-    None where none was fitted; difference: to the best single method, with its standard ``error``.
+    None where none was fitted; difference: to the best single method, with its standard ``error``. base: the piece to which it is told
+    what each other adds: BASE, where users are recommended items and it is among the pieces.
     """
 
     target: str
@@ -70,6 +75,7 @@ class EvidenceReport:
     combination: float | None = None
     difference: float | None = None
     error: float | None = None
+    base: str | None = None
 
     @property
     def value(self) -> float | None:
@@ -93,9 +99,21 @@ class EvidenceReport:
             return f"nothing to choose on, so it is {self.chosen} alone"
         one = self.carrier
         if one is None:
-            return f"validation chose {self.chosen} alone"
+            return f"validation chose {self.chosen} alone{self._added}"
         kept, left = f"{self.combination:.3f}", f"{one.without:.3f}"
-        return f"carried by {one.name}: of the combination's {self.metric} on validation, {kept}, {left} is left without it"
+        start = f"carried by {one.name}: of the combination's {self.metric} on validation, {kept}, {left} is left without it"
+        return f"{start}{self._added}"
+
+    @property
+    def _added(self) -> str:
+        """What each piece adds to the base, most first; those that add no more than MARGIN standard errors are named alone."""
+        told = sorted(((p.added, p.name) for p in self.pieces if p.added is not None), reverse=True)
+        if self.base is None or not told:
+            return ""
+        much = [f"{name} {value:+.3f} (± {error:.3f})" for (value, error), name in told if value > MARGIN * error]
+        nothing = [name for (value, error), name in told if value <= MARGIN * error]
+        start = f"; to {self.base} alone add, on validation: " + (", ".join(much) or "nothing")
+        return start + (f"; {', '.join(nothing)} nothing that can be told" if much and nothing else "")
 
     @property
     def text(self) -> str:
@@ -127,18 +145,26 @@ def combine_links(
         return _report(methods[best], EvidenceReport(target, question.figure, methods[best].name, len(judged), pieces))
     fold = folds(question.units(valid), seed)
     samples, context = _samples(question, methods, valid, seed)
-    weights = _weights(samples)
+    weights = _weights(question, samples)
     cross = _Cross(question, context, samples, valid, fold, settings)
-    crossed = cross.worth([None])[0, judged]
+    crossed = cross.worth([()])[0, judged]
     difference, error = _paired(crossed, single[best])
     each = [_named(weights, place) for place in range(len(methods))]
-    without = _ablation(cross, float(crossed.mean()), [any(one.values()) for one in each], seed)
-    pieces = tuple(Piece(p.name, p.value, w, left) for p, w, left in zip(pieces, each, without, strict=True))
+    base = _base(question, methods)
+    told = _ablation(cross, float(crossed.mean()), [any(one.values()) for one in each], base, seed)
+    pieces = tuple(Piece(p.name, p.value, w, *one) for p, w, one in zip(pieces, each, told, strict=True))
     better = difference > MARGIN * error and difference > 0
     chosen: LinkMethod = Combined(context, weights) if better else methods[best]
     name = COMBINATION if better else methods[best].name
     numbers = (float(crossed.mean()), difference, error)
-    return _report(chosen, EvidenceReport(target, question.figure, name, len(judged), pieces, *numbers))
+    told_to = None if base is None else BASE
+    return _report(chosen, EvidenceReport(target, question.figure, name, len(judged), pieces, *numbers, told_to))
+
+
+def _base(question: LinkQuestion, methods: Sequence[LinkMethod]) -> int | None:
+    """The place of BASE, where it is told what others add to it."""
+    names = [method.name for method in methods]
+    return names.index(BASE) if question.by_place and BASE in names else None
 
 
 def combine_labels(question: LabelQuestion, predictions: Mapping[str, Floats], seed: int) -> tuple[Floats, EvidenceReport]:
@@ -228,14 +254,14 @@ class _Cross:
     fold: Ints
     settings: EvaluateSettings
 
-    def worth(self, left_out: Sequence[int | None]) -> Reals:
-        """Of each link, without the method at each of these places: float64 [places, links]."""
+    def worth(self, left_out: Sequence[Collection[int]]) -> Reals:
+        """Of each link, without the methods at each of these places: float64 [sets of places, links]."""
         out = np.zeros((len(left_out), len(self.valid)))
         context = replace(self.context, memory=Memory())
         for number in np.unique(self.fold):
             held = self.fold == number
             others = {d: one.of_edges(self.valid[~held]) for d, one in self.samples.items()}
-            made = [Combined(context, _weights(others, place)) for place in left_out]
+            made = [Combined(context, _weights(self.question, others, places)) for places in left_out]
             for some in self._blocks(np.flatnonzero(held)):
                 for row, method in enumerate(made):
                     out[row, some] = _worth(method, self.question, self.valid[some], self.settings)
@@ -256,22 +282,31 @@ class _Cross:
         return np.split(places[order], cuts)
 
 
-def _ablation(cross: _Cross, whole: float, used: Sequence[bool], seed: int) -> list[float]:
-    """The combination's value without each method, of which ``used`` have a weight; ``whole``: with all.
+def _ablation(
+    cross: _Cross, whole: float, used: Sequence[bool], base: int | None, seed: int
+) -> list[tuple[float, tuple[float, float] | None]]:
+    """Of each method the combination's value without it, and what it adds to the one at ``base``; ``used``: it has a weight in the
+    combination, whose value is ``whole``.
 
-    Where there are more than MOST_ABLATED links, the loss is that on so many of them, a random sample.
+    Where there are more than MOST_ABLATED links, the differences are those on so many of them, a random sample.
     """
-    places = [place for place, one in enumerate(used) if one]
-    if not places:
-        return [whole] * len(used)
+    every, places = range(len(used)), [place for place, one in enumerate(used) if one]
+    others = [] if base is None else [place for place in every if place != base]
+    if not places and not others:
+        return [(whole, None)] * len(used)
     if len(cross.valid) > MOST_ABLATED:
         some = np.searchsorted(cross.valid, sample_of(cross.question, MOST_ABLATED, 0xAB1A, seed, cross.valid))
         cross = replace(cross, valid=cross.valid[some], fold=cross.fold[some])
         cross = replace(cross, samples={d: one.of_edges(cross.valid) for d, one in cross.samples.items()})
-    judged = cross.question.judged(cross.valid)
-    own, *left = cross.worth([None, *places])[:, judged].mean(1).tolist()
-    lost = dict(zip(places, left, strict=True))
-    return [whole - (own - lost[place]) if place in lost else whole for place in range(len(used))]
+    pairs = [set(every) - {base, place} for place in others]
+    alone = [] if base is None else [set(every) - {base}]
+    left_out: list[Collection[int]] = [set(), *({place} for place in places), *alone, *pairs]
+    made = cross.worth(left_out)[:, cross.question.judged(cross.valid)]
+    own, lost = made[0].mean(), dict(zip(places, made[1:], strict=False))
+    without = [whole - float(own - lost[place].mean()) if place in lost else whole for place in every]
+    gained = dict(zip(others, made[1 + len(places) + len(alone) :], strict=True))
+    by_base = {place: _paired(one, made[1 + len(places)]) for place, one in gained.items()}
+    return [(without[place], by_base.get(place)) for place in every]
 
 
 def _samples(
@@ -286,11 +321,17 @@ def _samples(
     return {d: sample(context, question, valid, d, known, generator) for d in question.directions}, context
 
 
-def _weights(samples: Mapping[Direction, Sample], left_out: int | None = None) -> dict[Direction, Reals]:
-    """Weights of each direction; the same for both where links are few. ``left_out``: the place of a method without a weight."""
+def _weights(
+    question: LinkQuestion, samples: Mapping[Direction, Sample], left_out: Collection[int] = ()
+) -> dict[Direction, Reals]:
+    """Weights of each direction; the same for both where links are few. ``left_out``: places of methods without a weight."""
+    width = next(iter(samples.values())).x.shape[2]
+    barred = set(range(0, width, FEATURES)) if question.by_place else set[int]()
+    for place in left_out:
+        barred |= set(range(FEATURES * place, FEATURES * (place + 1)))
     if min(len(one.truth) for one in samples.values()) >= FEWEST_BY_DIRECTION:
-        return {direction: fit([one], left_out) for direction, one in samples.items()}
-    return dict.fromkeys(samples, fit(list(samples.values()), left_out))
+        return {direction: fit([one], barred) for direction, one in samples.items()}
+    return dict.fromkeys(samples, fit(list(samples.values()), barred))
 
 
 def _named(weights: Mapping[Direction, Reals], place: int) -> dict[str, float]:

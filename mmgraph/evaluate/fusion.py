@@ -10,11 +10,14 @@ common unit, so each method gives two features of every candidate, both growing 
 
 A candidate's score is therefore a sum with two terms of each method, which together are what the method says for the candidate.
 
+What is judged by the first places of a list is weighed by the order alone: the softmax counts every true candidate, however far down,
+and with gaps it is fitted to those that no list will show.
+
 Weights are not negative, so the combination never goes against a method; an L2 penalty (a normal prior of deviation 1 on each
 weight) keeps them small where validation is small. A useless method gets weights near 0, and weights of exactly 0 cost nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -224,16 +227,16 @@ def _thinned(x: Floats, usable: Bools, truth: Ints, generator: np.random.Generat
     return x[each[:, None], columns], offset.astype(np.float32), column
 
 
-def fit(samples: Sequence[Sample], left_out: int | None = None) -> Reals:
+def fit(samples: Sequence[Sample], barred: Collection[int] = ()) -> Reals:
     """Weights float64 [features], none negative: the most likely ones under the prior, by L-BFGS-B; tiny ones are 0.
 
-    ``left_out``: the place of a method whose weights stay 0.
+    ``barred``: features whose weights stay 0.
     """
     width = samples[0].x.shape[2]
     total = sum(len(one.truth) for one in samples)
     bounds: list[tuple[float, float | None]] = [(0.0, None)] * width
-    if left_out is not None:
-        bounds[FEATURES * left_out : FEATURES * (left_out + 1)] = [(0.0, 0.0)] * FEATURES
+    for number in barred:
+        bounds[number] = (0.0, 0.0)
 
     given = [(one, one.x.reshape(-1, width), np.arange(len(one.truth))) for one in samples]
     of_truth = sum((one.x[each, one.truth].sum(0, dtype=np.float64) for one, _, each in given), np.zeros(width))

@@ -223,3 +223,37 @@ def test_a_combination_of_two_halves_beats_either_for_users():
     rows, _ = evaluate_recommendations(question, [ours, *methods], FEW)
     got = {row.method: row.value for row in rows if (row.split, row.metric, row.group) == ("test", "ndcg@5", "")}
     assert got[OURS] > max(got["one"], got["two"])
+
+
+def test_it_is_told_what_each_adds_to_ease():
+    question = asked(8, sources=60, targets=40, links=900, at=5)
+    generator, truth = np.random.default_rng(8), truth_matrix(question)
+    made = {name: truth + generator.normal(size=truth.shape).astype(np.float32) for name in ("two", "ease")}
+    methods = [Given(made["two"], "two"), Given(generator.normal(size=truth.shape), "noise"), Given(made["ease"], "ease")]
+    _, report = combine_links(question, methods, FEW, 7)
+    added = {piece.name: piece.added for piece in report.pieces}
+    assert report.base == "ease" and added["ease"] is None
+    for one in methods[:2]:
+        _, pair = combine_links(question, [one, methods[2]], FEW, 7)
+        assert added[one.name] == pytest.approx((pair.combination - pair.pieces[1].value, added[one.name][1]))
+    assert added["two"][0] > added["two"][1] > 0
+    assert f"; to ease alone add, on validation: two {added['two'][0]:+.3f} (± {added['two'][1]:.3f})" in report.carried
+    assert added["noise"][0] <= added["noise"][1] and report.carried.endswith("; noise nothing that can be told")
+    _, without = combine_links(question, methods[:2], FEW, 7)
+    assert without.base is None and "to ease" not in without.carried
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 1000))
+def test_lists_are_combined_by_the_order_alone(seed):
+    question = asked(seed, sources=40, targets=30, links=500, at=5)
+    generator, truth = np.random.default_rng(seed), truth_matrix(question)
+    given_scores = [truth + generator.normal(size=truth.shape).astype(np.float32) for _ in range(2)]
+    reports = []
+    for stretch in (lambda x: x, lambda x: np.exp(3 * x)):  # the same order, other gaps
+        methods = [Given(stretch(one), name) for name, one in zip(("one", "two"), given_scores, strict=True)]
+        reports.append(combine_links(question, methods, FEW, 7)[1])
+    weights = [[piece.weights for piece in one.pieces] for one in reports]
+    for one, other in zip(*weights, strict=True):
+        assert one == pytest.approx(other, rel=1e-3, abs=1e-3)
+        assert set(one) == {"gap/target", "order/target"} and one["gap/target"] == 0.0

@@ -240,6 +240,17 @@ def test_the_verdict_has_words_beside_its_colour(run, low, high, words):
     assert "the sentence" in said
 
 
+def test_what_each_piece_adds_to_ease_has_a_column(run):
+    full(run)
+    (chosen,) = read_json(run.evidence)
+    assert "it adds" not in Page(report(run, segments())).said
+    pieces = [{**piece, "added": None} for piece in chosen["pieces"]]
+    pieces.append({"name": "gnn", "value": 0.3, "weights": {}, "without": 0.49, "added": [0.0123, 0.002]})
+    write_json(run.evidence, [{**chosen, "pieces": pieces, "base": "ease"}])
+    said = Page(report(run, segments())).said
+    assert "With ease alone it adds" in said and "+0.012 (± 0.002)" in said
+
+
 def test_media_that_cannot_be_decoded_are_placeholders(run, caplog):
     full(run, name="segment:1")
     said = Page(report(run, segments("segment:1", "broken.mp4"))).said

@@ -24,6 +24,11 @@ class RecommendQuestion(LinkQuestion):
         """See LinkQuestion."""
         return f"ndcg@{self.at}"
 
+    @property
+    def by_place(self) -> bool:
+        """See LinkQuestion: a list is judged by its first places."""
+        return True
+
     def units(self, edges: Ints) -> Ints:
         """See LinkQuestion: the user, with all that is held out of them."""
         return self.split.edges.source[edges]
