@@ -49,7 +49,7 @@ ARMS = {
     "plays alone": lambda name: name == PLAYS,
 }
 OF_PLAYS = ("ease", "item_knn", "ials", "slim", "popularity", "similar_users")
-OF_GRAPH = ("content_knn", "fast_rp")
+OF_GRAPH = ("content_knn",)
 METRICS = ("recall@20", "ndcg@20")
 
 
