@@ -33,6 +33,7 @@ from mmgraph.evaluate.evidence import combine_links
 from mmgraph.evaluate.prepared import of_links
 from mmgraph.evaluate.recommend.evaluate import evaluate_recommendations, held_out, of_users, recommended
 from mmgraph.evaluate.recommend.question import RecommendQuestion
+from mmgraph.evaluate.verdict import with_carrier
 from mmgraph.ingest import features, read
 from mmgraph.model.train import train
 from mmgraph.pipeline import assemble, built, divide
@@ -83,7 +84,7 @@ class Bench:
         self.per_user[name] = of_test_users(question, compared, evaluate)
         return {
             "rows": [asdict(row) for row in rows if row.metric in (*METRICS, "coverage@20")],
-            "verdict": verdict.text,
+            "verdict": with_carrier(verdict, evidence.carried).text,
             "evidence": asdict(evidence),
             "minus": {m.name: self.minus((name, OURS), (name, m.name)) for m in compared[1:]},
             "gnn minus": {m.name: self.minus((name, "gnn"), (name, m.name)) for m in compared[2:]},

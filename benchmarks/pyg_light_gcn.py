@@ -13,9 +13,9 @@ NAME = "lightgcn (PyG)"
 
 @dataclass(frozen=True)
 class Peer:
-    """``torch_geometric.nn.LGConv`` with a sparse matrix (extra ``bench``) on the plays alone: the mean of ``depth`` layers, BPR with one negative a link, L2 on
-    the vectors of the step (He et al. 2020, section 3.4). The rate of ``rates`` and the epoch are those that validation likes; a rate ends
-    after ``patience`` looks, each ``every`` epochs, without a better one.
+    """``torch_geometric.nn.LGConv`` (extra ``bench``) with a sparse matrix, on the plays alone: the mean of ``depth`` layers, BPR with one
+    negative a link, L2 on the vectors of the step (He et al. 2020, section 3.4). The rate of ``rates`` and the epoch are those that
+    validation likes; a rate ends after ``patience`` looks, each ``every`` epochs, without a better one.
     """
 
     rates: tuple[float, ...] = (0.02,)
