@@ -101,7 +101,8 @@ class EvidenceReport:
         if one is None:
             return f"validation chose {self.chosen} alone{self._added}"
         kept, left = f"{self.combination:.3f}", f"{one.without:.3f}"
-        start = f"carried by {one.name}: of the combination's {self.metric} on validation, {kept}, {left} is left without it"
+        metric = self.metric.upper() if "@" in self.metric else self.metric
+        start = f"carried by {one.name}: of the combination's {metric} on validation, {kept}, {left} is left without it"
         return f"{start}{self._added}"
 
     @property
