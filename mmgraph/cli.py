@@ -29,7 +29,7 @@ commands:
   label RUN [--field F] [--to FILE]             the class of every unlabelled item, and the nearest three that have one
   ask RUN [--n N] [--field F]                   the unlabelled items that are most worth labelling next, as a table to fill in
   update RUN FILE.csv [--new-classes]           take such a table as labels, or new links: train on from the checkpoint, predict anew
-  sample DIR [--seed N]                         write the sample corpus: real videos, images, music, texts and tables
+  sample DIR [--seed N] [--listening]           write the sample corpus: real videos, images, music, texts and tables
   settings                                      every setting with its type and default
   encoders [--json]                             installed encoders, and whether their weights are at hand
   encoders pull --config FILE [...]             fetch what a configuration needs, for use without network
@@ -508,20 +508,22 @@ def _one_run(runs: list[str], command: str) -> Path:
 
 
 def _sample(words: list[str]) -> int:
-    folder, seed = None, 7
+    folder, seed, listening = None, 7, False
     while words:
         word = words.pop(0)
         if word == "--seed" and words and words[0].isdigit():
             seed = int(words.pop(0))
+        elif word == "--listening":
+            listening = True
         elif folder is None and not word.startswith("-"):
             folder = Path(word)
         else:
-            raise SettingsError("no such argument", given=word, todo="mmgraph sample DIR [--seed N]")
+            raise SettingsError("no such argument", given=word, todo="mmgraph sample DIR [--seed N] [--listening]")
     if folder is None:
         raise SettingsError("sample needs a folder", todo="mmgraph sample DIR")
     from mmgraph.corpus import make
 
-    make(folder, seed)
+    make(folder, seed, listening=listening)
     print(folder)
     return 0
 

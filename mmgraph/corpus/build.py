@@ -24,21 +24,23 @@ MARKER = ".mmgraph-sample.json"
 FOLDERS = ("videos", "images", "music", "texts")
 
 
-def make(folder: Path, seed: int = 7, size: CorpusSize | None = None, workers: int = 2) -> None:
-    """Write the corpus of ``seed`` and ``size`` to ``folder``; does nothing where it already is.
+def make(folder: Path, seed: int = 7, size: CorpusSize | None = None, workers: int = 2, listening: bool = False) -> None:
+    """Write the corpus of ``seed`` and ``size`` to ``folder``, with what users listen to if asked; does nothing where it already is.
 
     The same seed gives the same decoded samples, for any number of ``workers`` (processes). ``folder`` appears when all is
     written. Raises RunError where it holds anything else, or cannot be written.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 (links in it stay as they are)
     size = size or CorpusSize()
-    marker = {"version": VERSION, "seed": seed, "size": asdict(size)}
+    marker: dict[str, object] = {"version": VERSION, "seed": seed, "size": asdict(size)}
+    if listening:
+        marker["listening"] = True
     try:
         if _there(folder, marker):
             log.info("the sample corpus of seed %d is already in %s", seed, folder)
             return
         _sweep(folder)
-        _write(folder, plan(seed, size), marker, workers)
+        _write(folder, plan(seed, size, listening), marker, workers)
     except OSError as error:
         raise RunError(f"cannot write {folder}", given=error.strerror or error, todo="free or choose another disk") from error
     log.info("sample corpus of seed %d written to %s", seed, folder)

@@ -1,4 +1,4 @@
-"""Draw the links of a corpus: music by mood, watches by taste, friends of near tastes."""
+"""Draw the links of a corpus: music by mood, watches and, if asked for, listens by taste, friends of near tastes."""
 
 import numpy as np
 
@@ -11,6 +11,7 @@ MUSIC_NEAREST = 7
 MOOD_NOISE = 0.02
 BY_MOOD, BY_CATEGORY = 0.45, 0.25  # of a user's watches; the others are by chance
 MOOD_REACH = 0.15
+LISTENS_BY_MOOD = 0.7  # of a user's listens; the others are by chance
 
 
 def _distances(some: list[Mood], others: list[Mood]) -> np.ndarray:
@@ -47,6 +48,20 @@ def watches(users: tuple[User, ...], videos: tuple[Video, ...], chance: np.rando
         parts = np.clip(chance.normal(0.6, 0.2, size=count), 0.1, 1.0).round(2)
         drawn = zip(seen, times, parts, strict=True)
         links += [Link(user.id, "watched", videos[video].path, int(time), float(part)) for video, time, part in drawn]
+    return links
+
+
+def listens(users: tuple[User, ...], music: tuple[Piece, ...], chance: np.random.Generator) -> list[Link]:
+    """Each user's 6-12 pieces, by mood or by chance, at times spread over one year."""
+    distances = _distances([user.mood for user in users], [piece.mood for piece in music])
+    links = []
+    for user, row in zip(users, distances, strict=True):
+        near = np.exp(-0.5 * (row / MOOD_REACH) ** 2)
+        taste = (1 - LISTENS_BY_MOOD) / max(len(music), 1) + LISTENS_BY_MOOD * near / near.sum()
+        count = min(int(chance.integers(6, 13)), len(music))
+        heard = chance.choice(len(music), size=count, replace=False, p=taste / taste.sum()) if count else []
+        times = YEAR_START_S + chance.integers(YEAR_S, size=count)
+        links += [Link(user.id, "listens", music[piece].path, int(time)) for piece, time in zip(heard, times, strict=True)]
     return links
 
 

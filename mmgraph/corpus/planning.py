@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from mmgraph.corpus.chance import spread, stream
-from mmgraph.corpus.links import friends, set_to, watches
+from mmgraph.corpus.links import friends, listens, set_to, watches
 from mmgraph.corpus.truth import (
     CATEGORIES,
     FRAME_RATE_HZ,
@@ -35,8 +35,10 @@ _FOLDERS = {"videos": (".mp4",), "images": (".png", ".jpg"), "music": (".ogg", "
 _BROKEN = {"videos": ".mp4", "images": ".png", "music": ".wav", "texts": ".txt"}
 
 
-def plan(seed: int = 7, size: CorpusSize | None = None) -> Plan:
-    """The truth behind the corpus that ``make`` writes for the same seed and size. Raises SettingsError for a seed below 0."""
+def plan(seed: int = 7, size: CorpusSize | None = None, listening: bool = False) -> Plan:
+    """The truth behind the corpus that ``make`` writes for the same arguments: ``listening`` adds links from users to music, and changes
+    nothing else. Raises SettingsError for a seed below 0.
+    """
     if seed < 0:
         raise SettingsError("a seed cannot be negative", given=seed, todo="give 0 or more")
     size = size or CorpusSize()
@@ -53,6 +55,7 @@ def plan(seed: int = 7, size: CorpusSize | None = None) -> Plan:
         *set_to(videos, music, stream(seed, "set_to")),
         *watches(users, videos, stream(seed, "watches")),
         *friends(users, stream(seed, "friends")),
+        *(listens(users, music, stream(seed, "listens")) if listening else ()),
     ]
     return Plan(seed, size, grammar, videos, music, images, texts, users, tuple(links), broken)
 

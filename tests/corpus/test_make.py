@@ -58,6 +58,17 @@ def test_the_same_seed_gives_the_same_samples_for_any_number_of_workers(tiny, tm
         assert (tiny / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
+def test_listening_adds_rows_and_nothing_else(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_media", lambda *_: None)
+    make(tmp_path / "more", seed=5, size=TINY, workers=1, listening=True)
+    for name in ("items.csv", "labels.csv"):
+        assert (tiny / name).read_bytes() == (tmp_path / "more" / name).read_bytes()
+    plain, more = ((folder / "links.csv").read_text().splitlines() for folder in (tiny, tmp_path / "more"))
+    assert {line.split(",")[1] for line in set(more) - set(plain)} == {"listens"} and set(plain) < set(more)
+    with pytest.raises(RunError, match="holds another sample corpus"):
+        make(tmp_path / "more", seed=5, size=TINY)
+
+
 def test_another_seed_gives_other_files(tiny, tmp_path):
     make(tmp_path / "other", seed=6, size=TINY, workers=1)
     assert not {path.name for path in tiny.glob("*/*")} & {path.name for path in (tmp_path / "other").glob("*/*")}

@@ -1,6 +1,7 @@
 """The hidden truth: what categories share, how stories go, whom moods bring together."""
 
 import collections
+import dataclasses
 import itertools
 import re
 
@@ -136,6 +137,20 @@ def test_watches_are_many_dated_and_follow_taste_only_in_part(whole):
     near = np.mean([users[link.source].mood.distance(videos[link.target].mood) for link in watches])
     far = np.mean([user.mood.distance(video.mood) for user in whole.users for video in whole.videos])
     assert near < 0.8 * far
+
+
+def test_what_users_listen_to_is_added_and_changes_nothing_else(whole):
+    more = plan(7, listening=True)
+    listens = [link for link in more.links if link.relation == "listens"]
+    assert dataclasses.replace(more, links=more.links[: -len(listens)]) == whole
+    pieces, users = {piece.path: piece for piece in whole.music}, {user.id: user for user in whole.users}
+    each = collections.Counter(link.source for link in listens)
+    assert set(each) == set(users) and min(each.values()) >= 6 and max(each.values()) <= 12
+    assert len({(link.source, link.target) for link in listens}) == len(listens)
+    near = np.mean([users[link.source].mood.distance(pieces[link.target].mood) for link in listens])
+    far = np.mean([user.mood.distance(piece.mood) for user in whole.users for piece in whole.music])
+    assert near < 0.7 * far
+    assert plan(7, CorpusSize(videos=1, images=0, music=0, texts=0, users=2), listening=True).links
 
 
 def test_friends_have_near_tastes_and_stand_once(whole):
