@@ -15,7 +15,7 @@ from mmgraph.evaluate.answers import answer
 from mmgraph.evaluate.effects import Effect, Measurement, What, effects, over_baselines
 from mmgraph.graph.contract import Features, Graph
 from mmgraph.model.train import Trained
-from mmgraph.settings import AdaptSettings, BatchSettings, ModelSettings, Settings
+from mmgraph.settings import AdaptSettings, ApartSettings, BatchSettings, ContrastSettings, ModelSettings, Settings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
 from mmgraph.types import Relation
@@ -85,11 +85,13 @@ def variants_of(settings: Settings, split: Split, tasks: Sequence[Task], each_re
 
 def without_layers(model: ModelSettings) -> ModelSettings:
     """The same model without message passing, and so without what only messages have."""
-    return msgspec.structs.replace(model, layer="none", time="none", batches=BatchSettings(size=model.batches.size))
+    batches = BatchSettings(size=model.batches.size)
+    told = {"contrast": ContrastSettings(), "apart": ApartSettings(), "prune": 0.0}
+    return msgspec.structs.replace(model, layer="none", time="none", batches=batches, **told)
 
 
 def without_modality(graph: Graph, modality: str) -> Graph:
-    """No item has the modality, and edges that were built of it are gone."""
+    """No item has the modality, and edges that were built of it are gone, also where another had a part in them."""
     return replace(
         _without_built_of(graph, modality), features={key: one for key, one in graph.features.items() if key[1] != modality}
     )
@@ -114,7 +116,9 @@ def _dealt(one: Features, rng: np.random.Generator) -> Features:
 
 def _without_built_of(graph: Graph, modality: str) -> Graph:
     built = {r for r, one in graph.edges.items() if one.built_by == "similar" and r.name == f"similar_{modality}"}
-    return graph.with_edges({relation: one for relation, one in graph.edges.items() if relation not in built})
+    fused = {r for r, e in graph.edges.items() if e.built_by == "item_graph" and modality in graph.features_of(r.source)}
+    nothing = np.zeros(0, np.int64)  # the network asks for the relation by its name
+    return graph.with_edges({r: e.take(nothing) if r in fused else e for r, e in graph.edges.items() if r not in built})
 
 
 def _kept(graph: Graph, tasks: Sequence[Task]) -> set[Relation]:

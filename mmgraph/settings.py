@@ -244,6 +244,17 @@ class ContrastSettings(Section, frozen=True):
     sample: Positive = 4096
 
 
+class ApartSettings(Section, frozen=True):
+    """Relations within one kind over which messages pass by themselves, with the weights of their links: what arrives from the inputs is
+    added to the embeddings, and no layer passes over them (FREEDOM, Zhou and Shen 2023, arXiv 2211.06924).
+
+    relations: as ``video/alike/video``, what the edge builder ``ItemGraph`` makes; depth: how often, at most ``model.depth``.
+    """
+
+    relations: tuple[str, ...] = ()
+    depth: Positive = 1
+
+
 class ModelSettings(Section, frozen=True):
     """width: of every node vector; layer: the message passing, depth times, or ``none``; fusion: how modalities are joined.
 
@@ -257,7 +268,8 @@ class ModelSettings(Section, frozen=True):
     dropout, modality_dropout: probabilities; input_dropout: of features, half of dropout when not given; id_embedding: learned vectors by
     id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
     length 1, which suits counts of words.
-    contrast: see ContrastSettings.
+    contrast, apart: see ContrastSettings and ApartSettings. prune: share of the links of every relation that carry no messages in a step
+    of training, drawn anew each time, the likelier the more links their ends have (FREEDOM).
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """
@@ -282,6 +294,8 @@ class ModelSettings(Section, frozen=True):
     patience: Natural = 30
     optimizer: Literal["adamw", "adam", "adagrad"] = "adamw"
     contrast: ContrastSettings = ContrastSettings()
+    apart: ApartSettings = ApartSettings()
+    prune: Share = 0.0
 
     @property
     def layers(self) -> int:

@@ -21,7 +21,7 @@ class Embedded(dict[str, Tensor]):
 
 def noised(rows: Float[Tensor, "n width"], length: float) -> Float[Tensor, "n width"]:
     """Vectors with another of this length added, whose direction is drawn evenly among those with the signs of their own components
-    (Yu et al. 2023, arXiv 2209.02544, equation 5).
+    (Yu et al. 2023, arXiv 2209.02544, section 3).
     """
     return rows + rows.sign() * F.normalize(torch.rand_like(rows), dim=1) * length
 
@@ -29,7 +29,7 @@ def noised(rows: Float[Tensor, "n width"], length: float) -> Float[Tensor, "n wi
 def contrast(rows: Embedded, asked: Mapping[str, Int[Tensor, "items"]], settings: ContrastSettings) -> Float[Tensor, ""]:
     """``weight`` times the sum over kinds of how little the two views of an item agree. asked: which items, in any order, repeated or not.
 
-    XSimGCL (Yu et al. 2023, arXiv 2209.02544, equations 8 and 9): both views come of the pass that answers the tasks, the embedding and the
+    XSimGCL (Yu et al. 2023, arXiv 2209.02544, section 3): both views come of the pass that answers the tasks, the embedding and the
     vector of ``layer``, so that no more is computed than without.
     """
     if not asked:

@@ -1,6 +1,6 @@
 """Inputs, then message passing: items -> embeddings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,13 @@ from torch import Tensor, nn
 from mmgraph import registry
 from mmgraph.encode.tuning import Top
 from mmgraph.graph.contract import Graph
+from mmgraph.model.apart import Apart
 from mmgraph.model.contract import Layer, named
 from mmgraph.model.contrast import Embedded, checked, noised
 from mmgraph.model.inputs import GraphInput
+from mmgraph.model.prune import Prune
 from mmgraph.model.time import Times
-from mmgraph.sample.batch import Batch
+from mmgraph.sample.batch import Batch, Block
 from mmgraph.settings import ModelSettings
 from mmgraph.types import Relation
 
@@ -27,8 +29,9 @@ class Network(nn.Module):
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
     that are ``linear`` only have what their contract says; without layers the inputs are the embeddings. What ``model.time`` asks for
     is added to the inputs (positions) and to what each layer gives (gaps). What ``model.contrast`` compares is given in training as
-    ``Embedded``. told: name of a field -> its kind and number of classes, where
-    its training labels enter: a vector a class is added to the inputs (Shi et al. 2021, UniMP, arXiv 2009.03509, section 3.3).
+    ``Embedded``; what arrives over the relations of ``model.apart`` is added last, and layers do not pass over these, nor in training over
+    links that ``model.prune`` draws. told: name of a field -> its kind and number of classes, where its training labels enter: a vector a
+    class is added to the inputs (Shi et al. 2021, UniMP, arXiv 2009.03509, section 3.3).
     """
 
     def __init__(
@@ -42,6 +45,9 @@ class Network(nn.Module):
         super().__init__()
         kinds, width, depth = list(graph.ids), settings.width, settings.layers
         self.inputs = GraphInput(graph, settings, tops)
+        self.apart = Apart(graph, settings)
+        self.prune = Prune(graph, settings.prune, self.apart.names)
+        relations = [relation for relation in relations if relation not in self.apart.names]
         made = (registry.create("layer", settings.layer, relations, kinds, width) for _ in range(depth))
         self.layers: list[Layer] = nn.ModuleList(made)  # type: ignore[assignment]
         self.linear = not depth or self.layers[0].linear
@@ -71,9 +77,9 @@ class Network(nn.Module):
         if self.times.position is not None:
             rows = self.times.position(rows, batch.places)
         rows = self._entering(rows)
-        every = [rows]
-        gaps = self._gaps(batch)
-        for number, (layer, norms, block) in enumerate(zip(self.layers, self.norms, batch.blocks, strict=True)):
+        every, blocks = [rows], self._blocks(batch)
+        gaps = self._gaps(blocks, batch.moment)
+        for number, (layer, norms, block) in enumerate(zip(self.layers, self.norms, blocks, strict=True)):
             heard = layer(rows if self.linear else {kind: self.dropout(x) for kind, x in rows.items()}, block)
             if self.times.gap is not None:
                 heard = self.times.gap(number, gaps[id(block)], heard)
@@ -86,6 +92,8 @@ class Network(nn.Module):
         out = {kind: self._joined(kind, [one[kind][: len(x)] for one in every]) for kind, x in rows.items()}
         if self.activation == "after":
             out = {kind: self.dropout(torch.relu(x)) for kind, x in out.items()}
+        for kind, heard in self.apart(every[0], batch.blocks).items() if self.apart.relations else ():
+            out[kind] = out[kind] + heard
         if not self.training or not self.contrast:
             return out
         view = every[self.contrast.layer]
@@ -102,11 +110,18 @@ class Network(nn.Module):
         kept = {kind: torch.rand(len(x), 1, device=x.device) >= self.drop_items for kind, x in rows.items()}
         return {kind: x * kept[kind] / (1 - self.drop_items) for kind, x in rows.items()}
 
-    def _gaps(self, batch: Batch) -> dict[int, dict[Relation, Tensor]]:
+    def _blocks(self, batch: Batch) -> tuple[Block, ...]:
+        """What the layers pass over."""
+        blocks = batch.blocks
+        if self.apart.relations:
+            blocks = tuple(block.leaving(self.apart.names) for block in blocks)
+        return self.prune(blocks) if self.training and self.prune.share else blocks
+
+    def _gaps(self, blocks: Sequence[Block], moment: float | None) -> dict[int, dict[Relation, Tensor]]:
         """By block, which may serve several layers."""
         if self.times.gap is None:
             return {}
-        return {id(block): self.times.gap.means(block, batch.moment) for block in {id(b): b for b in batch.blocks}.values()}
+        return {id(block): self.times.gap.means(block, moment) for block in {id(b): b for b in blocks}.values()}
 
     def _next(self, before: Tensor, heard: Tensor) -> Tensor:
         if self.linear:

@@ -53,6 +53,15 @@ class Block:
             self._parts[key] = Block(self.num_targets, {r: a for r, a in self.relations.items() if r not in key})
         return Block(self.num_targets, {**self.relations, **changed}, self._parts[key])
 
+    def leaving(self, out: frozenset[Relation]) -> "Block":
+        """The same without some relations; found once."""
+        if not out & self.relations.keys():
+            return self
+        if out not in self._parts:
+            left = {relation: one for relation, one in self.relations.items() if relation not in out}
+            self._parts[out] = Block(self.num_targets, left, self.kept.leaving(out) if self.kept else None)
+        return self._parts[out]
+
     @property
     def symmetric(self) -> tuple[Matrix, ...]:
         """Sum over relations of 1 / sqrt(deg(source) deg(target)) (Kipf and Welling 2017, equation 2): see ``scaled``."""

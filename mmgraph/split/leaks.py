@@ -22,7 +22,7 @@ from mmgraph.split.pairs import copies, keys, same_content, units
 from mmgraph.types import Bools, Ints, Relation
 
 # built from features alone: what is alike is no statement of a link
-_FROM_FEATURES = frozenset({"similar"})
+_FROM_FEATURES = frozenset({"similar", "item_graph"})
 _REPEATED_SHARE, _REPEATED_LINKS = 0.5, 5
 # "label through a link": every item has one partner, and the partners tell the classes apart
 _ONE_PARTNER, _PURITY, _ITEMS_A_PARTNER, _PARTNERS_A_CLASS = 0.99, 0.99, 2.0, 3.0

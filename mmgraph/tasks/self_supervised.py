@@ -15,6 +15,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Embeddings, Head, Passing, named
 from mmgraph.model.moments import Moments
+from mmgraph.model.prune import thinned
 from mmgraph.sample.batch import Batch, Block, Inputs
 from mmgraph.settings import ComponentLike
 from mmgraph.types import Relation
@@ -219,19 +220,8 @@ class BootstrapHead(SelfSupervised):
         made: dict[int, Block] = {}
         for block in blocks:
             if id(block) not in made:
-                made[id(block)] = _thinned(block, kept)
+                made[id(block)] = thinned(block, kept)
         return tuple(made[id(block)] for block in blocks)
-
-
-def _thinned(block: Block, kept: Mapping[Relation, Tensor]) -> Block:
-    relations = dict(block.relations)
-    for relation, keep in kept.items():
-        for one in (relation, relation.reverse):
-            adjacency = relations.get(one)
-            if adjacency is not None:
-                assert adjacency.ids is not None, "only of the whole graph are the links known by number"
-                relations[one] = adjacency.keep(keep[adjacency.ids])
-    return Block(block.num_targets, relations)
 
 
 @torch.no_grad()

@@ -21,6 +21,12 @@ METHODS = {
     "direct_au": {"task": {"loss": "direct_au", "scorer": COSINES}},
     "light_gcn_pp": {"model": {"layer": "light_gcn_pp"}},
     "xsim_gcl": {"model": {"layer": {"class_path": "light_gcn", "init_args": {"gamma": 0.0}}, "contrast": {"weight": 0.2}}},
+    "freedom": {
+        "edges": [
+            {"class_path": "item_graph", "init_args": {"kind": "music", "k": 4, "weights": {"audio": 0.9, "text": 0.1}}}
+        ],
+        "model": {"apart": {"relations": ["music/alike/music"]}, "prune": 0.2},
+    },
     "kgat": {"model": {"layer": "kgat", "dropout": 0.0}},
 }
 

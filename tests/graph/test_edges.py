@@ -13,8 +13,10 @@ from mmgraph.graph.edges.attached import Attached
 from mmgraph.graph.edges.co_occurrence import CoOccurrence
 from mmgraph.graph.edges.contains import Contains
 from mmgraph.graph.edges.follows import Follows
+from mmgraph.graph.edges.item_graph import ItemGraph
 from mmgraph.graph.edges.similar import Similar
 from mmgraph.graph.edges.similar_where_few import SimilarWhereFew, links_of
+from mmgraph.settings import Component
 from mmgraph.types import Relation
 
 FOLLOWS = Relation("segment", "follows", "segment")
@@ -28,8 +30,10 @@ def pairs(graph, relation):
 
 def test_every_builder_is_found_by_name():
     every = {"attached": Attached(), "contains": Contains(), "follows": Follows(), "similar": Similar()}
-    every |= {"similar_where_few": SimilarWhereFew(), "co_occurrence": CoOccurrence()}
-    assert {name: registry.create("edge builder", name) for name in registry.discover("edge builder")} == every
+    every |= {"similar_where_few": SimilarWhereFew(), "co_occurrence": CoOccurrence(), "item_graph": ItemGraph(kind="image")}
+    given = {"item_graph": {"kind": "image"}}
+    made = {name: Component(class_path=name, init_args=given.get(name, {})) for name in registry.discover("edge builder")}
+    assert {name: registry.create("edge builder", one) for name, one in made.items()} == every
 
 
 def test_nothing_to_link(catalogue):
@@ -164,6 +168,53 @@ def test_similar_for_what_is_named(catalogue):
         Similar(kind="image", modality="text").build(catalogue(), graph)
     with pytest.raises(GraphError, match=r"Similar.k counts neighbours; given: 0"):
         Similar(k=0).build(catalogue(), graph)
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.sampled_from(["ones", "cosine"]), st.integers(0, 1000))
+@settings(max_examples=30, deadline=None)
+def test_the_item_graph_is_the_slow_obvious_sum_of_normalised_matrices(catalogue, count, k, entries, seed):
+    chance = np.random.default_rng(seed)
+    weights, features, expected = {"image": 3.0, "text": 1.0}, {}, np.zeros((count, count))
+    for modality, weight in weights.items():
+        vectors, present = chance.normal(size=(count, 4)).astype(np.float32), chance.random(count) < 0.8
+        features["image", modality] = Features(np.where(present[:, None], vectors, 0), present)
+        matrix = np.zeros((count, count))
+        for i in range(count):
+            scored = [
+                (float(vectors[i] @ vectors[j] / np.linalg.norm(vectors[i]) / np.linalg.norm(vectors[j])), j)
+                for j in range(count)
+                if i != j and present[i] and present[j]
+            ]
+            for score, j in sorted(scored, reverse=True)[:k]:
+                matrix[i, j] = max(score, 0) if entries == "cosine" else score > 0
+        rows = matrix.sum(1)
+        for i, j in zip(*np.nonzero(matrix), strict=True):
+            if rows[j] > 0:
+                expected[i, j] += weight / 4 * matrix[i, j] / np.sqrt(rows[i] * rows[j])
+    graph = Graph({"image": np.array([f"i{n}" for n in range(count)])}, {}, features)
+    (edges,) = ItemGraph(kind="image", k=k, weights=weights, entries=entries).build(catalogue(), graph)
+    found = np.zeros((count, count))
+    found[edges.target, edges.source] = edges.weight
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(edges) == len(set(zip(edges.source.tolist(), edges.target.tolist(), strict=True)))
+
+
+def test_the_item_graph_of_what_is_named(catalogue):
+    graph = graph_of([[1.0, 0.0], [1.0, 0.1]])
+    for arguments, told in (
+        ({"weights": {"text": 1.0}}, r"ItemGraph finds no such features; given: image.text; there are: image.image"),
+        (
+            {"weights": {"image": 0.0}},
+            r"ItemGraph.weights are shares; given: image: 0.0; give numbers of 0 and more, not all 0",
+        ),
+        ({"k": 0}, "ItemGraph.k counts neighbours; given: 0"),
+    ):
+        with pytest.raises(GraphError, match=told):
+            ItemGraph(kind="image", **arguments).build(catalogue(), graph)
+    with pytest.raises(GraphError, match=r"no such features; given: video; there are: image.image"):
+        ItemGraph(kind="video").build(catalogue(), graph)
+    (edges,) = ItemGraph(kind="image").build(catalogue(), graph)
+    assert str(edges.relation) == "image/alike/image" and edges.built_by == "item_graph" and not edges.derived_from
 
 
 def labelled(links):

@@ -14,7 +14,7 @@ from mmgraph.settings import Component
 
 NAMES = {
     "importer": {"dgl_csv", "edge_list", "folder", "graph_ml", "neo4j", "pyg", "tables", "triples"},
-    "edge builder": {"attached", "co_occurrence", "contains", "follows", "similar", "similar_where_few"},
+    "edge builder": {"attached", "co_occurrence", "contains", "follows", "item_graph", "similar", "similar_where_few"},
     "layer": {
         "appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "kgat", "light_gcn", "light_gcn_pp", "rgcn",
         "sage", "sgc",

@@ -29,7 +29,7 @@ def settings(mode="full", **arguments):
 
 
 def slow(one, other, items, temperature):
-    """Equation 9 of the paper, item by item, each once."""
+    """The formula of the paper, item by item, each once."""
     unit = [[x / x.norm() for x in view] for view in (one, other)]
     chosen, losses = sorted(set(items.tolist())), []
     for i in chosen:

@@ -283,7 +283,7 @@ def test_no_negatives_and_masked_infinities_give_finite_gradients(name):
 
 
 def test_alignment_and_uniformity_pair_by_pair():
-    """In the words of Wang et al. 2022, equations 4 to 6."""
+    """In the words of Wang et al. 2022, section 4."""
     torch.manual_seed(3)
     made = registry.create("loss", Component(class_path="direct_au", init_args={"gamma": 0.7}))
     compare = Compare(Cosine(4, heads=False, temperature=1.0), made)

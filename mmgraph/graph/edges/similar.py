@@ -43,8 +43,8 @@ class Similar(EdgeBuilder):
         return [self._edges(kind, modality, one) for (kind, modality), one in chosen.items()]
 
     def _edges(self, kind: str, modality: str, features: Features) -> Edges:
-        items, unit = _unit(features)
-        source, target, similarity = _nearest(unit, min(self.k, max(len(items) - 1, 0)))
+        items, unit = directions(features)
+        source, target, similarity = nearest(unit, min(self.k, max(len(items) - 1, 0)))
         keep: Bools = (similarity >= self.min_similarity) & ((similarity > 0) | (self.min_similarity < 0))
         return Edges(
             Relation(kind, f"similar_{modality}", kind),
@@ -55,7 +55,7 @@ class Similar(EdgeBuilder):
         )
 
 
-def _unit(features: Features) -> tuple[Ints, Floats]:
+def directions(features: Features) -> tuple[Ints, Floats]:
     """Positions of the items that have a direction, and their vectors of length 1."""
     items = np.flatnonzero(features.present).astype(np.int64)
     vectors = np.ascontiguousarray(features.vectors[items], dtype=np.float32)
@@ -64,8 +64,8 @@ def _unit(features: Features) -> tuple[Ints, Floats]:
     return items, vectors / norms[:, None]
 
 
-def _nearest(unit: Floats, k: int) -> tuple[Ints, Ints, Floats]:
-    """Rows, their k nearest other rows, and the inner products, grouped by row."""
+def nearest(unit: Floats, k: int) -> tuple[Ints, Ints, Floats]:
+    """Rows, their k nearest other rows, and the inner products, grouped by row; exact (faiss)."""
     if k == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
     index = faiss.IndexFlatIP(unit.shape[1])

@@ -14,7 +14,7 @@ from mmgraph.model.contract import LinkLoss
 class DirectAU(LinkLoss):
     """Squared distance of a link's two ends, and ``gamma`` times how far from evenly each side lies on the sphere.
 
-    Wang et al. 2022 (arXiv 2206.12811, equations 4 to 6): |s - t|^2, mean over links; and the mean of both sides' log of the mean of
+    Wang et al. 2022 (arXiv 2206.12811, section 4): |s - t|^2, mean over links; and the mean of both sides' log of the mean of
     exp(-2 |x - y|^2) over pairs of different links. No negatives are drawn. ``sample``: links, by chance, whose pairs are taken where a
     step has more, since pairs take the square in memory; the paper's batches are 256 to 2,048.
     """
