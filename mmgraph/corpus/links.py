@@ -53,13 +53,15 @@ def watches(users: tuple[User, ...], videos: tuple[Video, ...], chance: np.rando
 
 def listens(users: tuple[User, ...], music: tuple[Piece, ...], chance: np.random.Generator) -> list[Link]:
     """Each user's 6-12 pieces, by mood or by chance, at times spread over one year."""
+    if not music:
+        return []
     distances = _distances([user.mood for user in users], [piece.mood for piece in music])
     links = []
     for user, row in zip(users, distances, strict=True):
         near = np.exp(-0.5 * (row / MOOD_REACH) ** 2)
-        taste = (1 - LISTENS_BY_MOOD) / max(len(music), 1) + LISTENS_BY_MOOD * near / near.sum()
+        taste = (1 - LISTENS_BY_MOOD) / len(music) + LISTENS_BY_MOOD * near / near.sum()
         count = min(int(chance.integers(6, 13)), len(music))
-        heard = chance.choice(len(music), size=count, replace=False, p=taste / taste.sum()) if count else []
+        heard = chance.choice(len(music), size=count, replace=False, p=taste / taste.sum())
         times = YEAR_START_S + chance.integers(YEAR_S, size=count)
         links += [Link(user.id, "listens", music[piece].path, int(time)) for piece, time in zip(heard, times, strict=True)]
     return links
