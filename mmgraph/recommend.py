@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mmgraph.errors import RunError, SettingsError
+from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
 from mmgraph.newcomer import served
 from mmgraph.outputs.recommend import Wanted, positions, unit_vectors, write_recommendations, write_similar
 from mmgraph.outputs.streamed import Format
@@ -38,7 +39,7 @@ def recommend(path: Path, given: Mapping[str, list[str]], top_k: int) -> list[st
         answer, silent = served(opened, answer, places)
         wanted = replace(wanted, users=(str(answer.question.graph.ids[relation.source][-1]),))
         said += [f"{', '.join(silent)} cannot say anything of somebody new, and is left out"] if silent else []
-    question, method = answer.question, answer.method
+    question, method = answer.question, answer.method if liked else up_to_now(answer.question, answer.method)
     near = unit_vectors({kind: rows.numpy() for kind, rows in opened.trained.embeddings.items()}, relation.target)
     file, users, rows = write_recommendations(question, method, near, wanted, path / "predictions")
     said.insert(0, f"{rows:,} {relation.target} for {users:,} {relation.source}, by {', '.join(method.pieces)}")
@@ -48,6 +49,12 @@ def recommend(path: Path, given: Mapping[str, list[str]], top_k: int) -> list[st
             f"{without:,} of these {relation.source} have no {relation} that could be seen: what they get says nothing of them"
         )
     return [*said, str(file)]
+
+
+def up_to_now(question: LinkQuestion, method: LinkMethod) -> LinkMethod:
+    """The method, told of what was held out: who reads a user's links in order goes on from the newest of all that are known."""
+    split = question.split
+    return method.knowing(split.edges.take(np.concatenate((split.valid, split.test))))
 
 
 def similar(path: Path, given: Mapping[str, list[str]], top_k: int) -> list[str]:

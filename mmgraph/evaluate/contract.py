@@ -169,6 +169,13 @@ class LinkMethod(abc.ABC):
         finite. Called block by block: memory is at most len(queries) x candidates.
         """
 
+    def knowing(self, newer: Edges) -> "LinkMethod":
+        """The same fitted method, told of links that are newer than what it was fitted on: the validation links, when the test is asked. It
+        learns nothing from them; but who reads a user's links in order reads them as well. Itself, unless it does.
+        """
+        del newer
+        return self
+
     def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
         """What it would give a source who is not there, float32 [1, targets], without being fitted again; None where it cannot say."""
         del newcomer

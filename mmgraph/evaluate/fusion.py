@@ -18,7 +18,7 @@ weight) keeps them small where validation is small. A useless method gets weight
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -286,6 +286,11 @@ class Combined(LinkMethod):
             given = checked(method, queries, direction, counted.shape[1])
             made.append(Part(method.name, given, self._share(given, counted, direction, place)))
         return made
+
+    def knowing(self, newer: Edges) -> LinkMethod:
+        """See LinkMethod: of its methods each."""
+        methods = [one.knowing(newer) for one in self._context.methods]
+        return Combined(replace(self._context, methods=methods, memory=None), self._weights, self.name)
 
     def parts_of_newcomer(self, newcomer: Newcomer) -> list[Part]:
         """See LinkMethod."""

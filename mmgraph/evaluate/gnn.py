@@ -6,6 +6,7 @@ import numpy as np
 
 from mmgraph.errors import MMGraphError
 from mmgraph.evaluate.contract import Direction, LinkMethod, Newcomer, Part
+from mmgraph.graph.contract import Edges
 from mmgraph.types import Floats, Ints
 
 GNN = "gnn"
@@ -48,6 +49,10 @@ class Named(LinkMethod):
     def scores(self, queries: Ints, direction: Direction) -> Floats:
         """float32 [len(queries), candidates]."""
         return self._method.scores(queries, direction)
+
+    def knowing(self, newer: Edges) -> LinkMethod:
+        """See LinkMethod."""
+        return Named(self.name, self._method.knowing(newer))
 
     def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
         """See LinkMethod."""

@@ -102,7 +102,8 @@ def trust(
     calibration = calibrate(question, method, seed, shape=settings.calibration)
     valid = best(question, method, split.valid, split.train, seed)
     threshold = lowest_threshold(calibration.probability(valid.score), valid.right, settings.precision)
-    test = best(question, method, split.test, np.concatenate((split.train, split.valid)), seed)
+    told = method.knowing(split.edges.take(split.valid))
+    test = best(question, told, split.test, np.concatenate((split.train, split.valid)), seed)
     found = measured(calibration.probability(test.score), test.right, test.query, settings, seed)
     return Trust(calibration, settings.precision, threshold, tuple(validated), found)
 

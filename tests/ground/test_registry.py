@@ -28,7 +28,7 @@ NAMES = {
     "task": {"bootstrap", "categories", "facts", "graph_categories", "links", "masked", "paths", "recommend"},
     "link baseline": {"adamic_adar", "common_neighbours", "fast_rp", "nearest", "next_in_time", "popularity", "resource_allocation"},
     "label baseline": {"correct_and_smooth", "label_propagation", "logistic_regression", "majority", "smoothed_regression"},
-    "recommend baseline": {"content_knn", "ials", "similar_users", "slim"},
+    "recommend baseline": {"content_knn", "ials", "sasrec", "similar_users", "slim", "transitions"},
     "rating baseline": {"biases", "factors", "global_mean", "rated_knn"},
     "grouping": {"answer_degree", "modality", "query_degree", "relation", "warmth"},
     "clustering": {"hdbscan", "kmeans", "leiden", "louvain"},

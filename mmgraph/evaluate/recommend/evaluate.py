@@ -77,12 +77,24 @@ def recommended(
     settings: EvaluateSettings,
     among: Bools | None = None,
 ) -> list[Recommended]:
-    """The lists of every method for the users of these edges, as long as the longest that is measured."""
+    """The lists of every method for the users of these edges, as long as the longest that is measured; what is known besides the train
+    links every method may read.
+    """
+    newer = question.split.edges.take(np.setdiff1d(known, question.split.train))
     users, longest = np.unique(question.units(edges)), max(lengths(question, settings))
     cells, made = cells_of(settings.memory_mb), list[Recommended]()
     with Bar(f"recommending {question.name}", len(users) * len(methods), "users") as bar:
         for method in methods:
-            lists = lists_of(method, question, users, known, longest, among=among, cells=cells, done=bar.advance)
+            lists = lists_of(
+                method.knowing(newer) if len(newer) else method,
+                question,
+                users,
+                known,
+                longest,
+                among=among,
+                cells=cells,
+                done=bar.advance,
+            )
             made.append(Recommended(method.name, lists))
     return made
 
