@@ -1,5 +1,6 @@
 """Baselines of recommendations, beside the slow way."""
 
+import dataclasses
 import importlib.util
 import math
 
@@ -15,6 +16,7 @@ from mmgraph.evaluate.baselines.recommend.ials import IALS
 from mmgraph.evaluate.baselines.recommend.similar_users import SimilarUsers
 from mmgraph.evaluate.baselines.recommend.slim import Slim
 from mmgraph.evaluate.recommend.question import RecommendQuestion
+from mmgraph.graph.contract import Edges
 from mmgraph.types import Relation
 
 from .made import random_question
@@ -55,6 +57,15 @@ def test_content_is_the_sum_of_cosines_with_the_nearest_that_are_liked(k):
         forward, backward = scores(methods[f"content:{modality}"], question)
         np.testing.assert_allclose(forward, slow, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(backward, slow.T, rtol=1e-4, atol=1e-5)
+
+
+def test_a_linked_kind_that_is_called_as_a_modality_has_a_name_of_its_own():
+    plain, shown = asked(3, links=60), Relation("b", "shown_in", "image")
+    items = np.arange(plain.graph.count("b"))
+    ids = {**plain.graph.ids, "image": np.array(["x", "y"])}
+    graph = dataclasses.replace(plain.graph, ids=ids, edges={**plain.graph.edges, shown: Edges(shown, items, items % 2)})
+    names = [method.name for method in ContentKNN().fit(RecommendQuestion(graph, plain.split, plain.seed, at=3))]
+    assert sorted(names) == ["content:b", "content:image", "content:linked image", "content:text"]
 
 
 def test_an_item_is_the_bag_of_what_it_is_linked_with():

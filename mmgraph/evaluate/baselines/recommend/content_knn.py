@@ -25,6 +25,7 @@ class ContentKNN(LinkBaseline):
 
     One method for each modality of the items, ``content:text``, and one for each kind that they are linked with by other relations,
     ``content:tag``: there an item is the bag of its neighbours, those that few items have counting more (tf-idf, Salton & Buckley 1988).
+    A kind that is called as one of the modalities is ``content:linked image``.
     It reads nothing of who likes the item itself, so an item that nobody has chosen yet is scored like any other.
     """
 
@@ -59,7 +60,8 @@ def _descriptions(graph: Graph, asked: Relation) -> Iterator[tuple[str, Any]]:
             bags.setdefault(relation.source, []).append((edges.target, edges.source))
     for kind, pairs in bags.items():
         item, neighbour = (np.concatenate(one) for one in zip(*pairs, strict=True))
-        yield kind, _bag(item, neighbour, (graph.count(asked.target), graph.count(kind)))
+        name = f"linked {kind}" if kind in graph.features_of(asked.target) else kind
+        yield name, _bag(item, neighbour, (graph.count(asked.target), graph.count(kind)))
 
 
 def _bag(item: Ints, neighbour: Ints, shape: tuple[int, int]) -> Any:
