@@ -166,6 +166,30 @@ def test_the_best_of_rows_are_those_of_sorting(seed, rows, columns, k, levels):
         assert value[row].tolist() == [*scores[row][wanted].tolist(), *[-np.inf] * (min(k, columns) - len(wanted))]
 
 
+@pytest.mark.parametrize(("columns", "levels"), [(1000, 4), (1003, 900), (1003, 10**6)])
+def test_many_columns_are_looked_at_in_groups(columns, levels):
+    generator = np.random.default_rng(columns)
+    scores = generator.integers(levels, size=(5, columns)).astype(np.float32)
+    scores[generator.random(scores.shape) < 0.1] = -np.inf
+    scores[4, 3:] = -np.inf
+    drawn = generator.permutation(columns)
+    items, _ = best_of(scores, 6, drawn)
+    for row in range(5):
+        wanted = slow_list(scores[row], set(), 6, drawn)
+        assert items[row].tolist() == wanted + [-1] * (6 - len(wanted))
+
+
+def test_the_methods_own_scores_stay_as_they_are():
+    question = asked(2, sources=30, links=150)
+    table = random_method(question, 2).scores(np.arange(30), "target").copy()
+    method, before = Given(table), table.copy()
+    users = np.arange(30)
+    free = lists_of(method, question, users, question.split.train, 4)
+    table.flags.writeable = False
+    np.testing.assert_array_equal(lists_of(method, question, users, question.split.train, 4).items, free.items)
+    np.testing.assert_array_equal(table, before)
+
+
 def test_blocks_change_nothing_and_known_items_are_left_out():
     question = asked(2, sources=30, links=150)
     method = random_method(question, 2)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmgraph.evaluate.contract import LinkMethod, LinkQuestion
 from mmgraph.evaluate.ranking import CELLS, Known, checked, rows_at_once
 from mmgraph.types import Bools, Floats, Ints
 
 _BLOCK = 1024  # users at once
+_TOGETHER = 16  # columns of which the largest is looked for first
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,17 @@ def blocks_of(
     size = rows_at_once(_BLOCK, count, cells)
     for start in range(0, len(users), size):
         part = users[start : start + size]
-        scores = np.array(checked(method, part, "target", count))  # a copy: the method's own stays as it is
-        scores[index.pairs(part)] = -np.inf
+        scores = checked(method, part, "target", count)
+        if among is not None or not scores.flags.writeable:
+            scores = np.array(scores)
         if among is not None:
             scores[:, ~among] = -np.inf
-        yield part, *best_of(scores, k, drawn)
+        out = index.pairs(part)
+        own = scores[out]
+        scores[out] = -np.inf
+        best = best_of(scores, k, drawn)
+        scores[out] = own  # they may be the method's own, which stay as they are
+        yield part, *best
         if done is not None:
             done(len(part))
 
@@ -87,8 +95,7 @@ def best_of(scores: Floats, k: int, drawn: Ints) -> tuple[Ints, Floats]:
     items, values = np.full((rows, k), -1, np.int64), np.full((rows, k), -np.inf, np.float32)
     if not items.size:
         return items, values
-    one_more = torch.topk(torch.from_numpy(scores), min(k + 1, columns), dim=1, sorted=True)  # several times as fast as numpy
-    found, at = one_more.values.numpy(), one_more.indices.numpy()
+    found, at = _largest(torch.from_numpy(scores), min(k + 1, columns))
     tied = found[:, k - 1] == found[:, k] if columns > k else np.zeros(rows, bool)  # who comes in is a matter of ``drawn``
     row, column = np.repeat(np.flatnonzero(~tied), k), at[~tied, :k].ravel()
     more, other = np.nonzero(scores[tied] >= found[tied, k - 1, None])
@@ -102,3 +109,23 @@ def best_of(scores: Floats, k: int, drawn: Ints) -> tuple[Ints, Floats]:
     kept = place < k
     items[row[kept], place[kept]], values[row[kept], place[kept]] = column[kept], value[kept]
     return items, values
+
+
+def _largest(scores: Tensor, k: int) -> tuple[Floats, Ints]:
+    """The ``k`` largest of each row in order, and their columns; of equal ones any.
+
+    Columns are taken together, ``_TOGETHER`` by ``_TOGETHER``: the k largest are in the k groups whose largest are largest, and so most
+    numbers are looked at once.
+    """
+    rows, columns = scores.shape
+    groups = columns // _TOGETHER
+    if groups < 4 * k:
+        best = torch.topk(scores, k, dim=1, sorted=True)
+        return best.values.numpy(), best.indices.numpy()
+    largest = scores[:, : groups * _TOGETHER].unflatten(1, (_TOGETHER, groups)).amax(1)
+    group = torch.topk(largest, k, dim=1, sorted=False).indices
+    columns_of = (group[:, None] + groups * torch.arange(_TOGETHER)[:, None]).flatten(1)
+    rest = torch.arange(groups * _TOGETHER, columns).expand(rows, -1)
+    columns_of = torch.cat([columns_of, rest], 1)
+    best = torch.topk(scores.gather(1, columns_of), k, dim=1, sorted=True)
+    return best.values.numpy(), columns_of.gather(1, best.indices).numpy()
