@@ -93,10 +93,13 @@ def _needs(module: GraphModule, data: GraphData, settings: Settings) -> list[Nee
         check_fanouts(settings.model)
     except SettingsError:
         modes = [mode for mode in modes if mode != "neighbours"]
+    asked = [(mode, False) for mode in modes]
+    if "neighbours" in modes and settings.model.ids.optimizer != "dense" and module.network.inputs.tables():
+        asked.append(("neighbours", True))
     needs = []
-    for mode in modes:
+    for mode, by_row in asked:
         try:
-            needs.append(estimate(module, data, mode, settings.model))
+            needs.append(estimate(module, data, mode, settings.model, by_row))
         except ModelError as error:
             log.warning("%s: %s", mode, error)
     return needs

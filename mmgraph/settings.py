@@ -255,6 +255,18 @@ class ApartSettings(Section, frozen=True):
     depth: Positive = 1
 
 
+class IdSettings(Section, frozen=True):
+    """How vectors that are learned by id are stepped.
+
+    optimizer: ``dense``, as all else; ``row_adagrad``, of which each batch of neighbours touches but its own rows, with one number a row
+    beside the table, for tables that outgrow Adam's (of a model without layers the batch is what it asks); ``auto`` is dense as long as the
+    estimate of memory fits. learning_rate: of row_adagrad, whose steps get smaller as a row is asked more often.
+    """
+
+    optimizer: Literal["auto", "dense", "row_adagrad"] = "auto"
+    learning_rate: Above0 = 0.1
+
+
 class ModelSettings(Section, frozen=True):
     """width: of every node vector; layer: the message passing, depth times, or ``none``; fusion: how modalities are joined.
 
@@ -268,7 +280,7 @@ class ModelSettings(Section, frozen=True):
     dropout, modality_dropout: probabilities; input_dropout: of features, half of dropout when not given; id_embedding: learned vectors by
     id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
     length 1, which suits counts of words.
-    contrast, apart: see ContrastSettings and ApartSettings. prune: share of the links of every relation that carry no messages in a step
+    contrast, apart, ids: see the settings of these names. prune: share of the links of every relation that carry no messages in a step
     of training, drawn anew each time, the likelier the more links their ends have (FREEDOM).
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
@@ -296,6 +308,7 @@ class ModelSettings(Section, frozen=True):
     contrast: ContrastSettings = ContrastSettings()
     apart: ApartSettings = ApartSettings()
     prune: Share = 0.0
+    ids: IdSettings = IdSettings()
 
     @property
     def layers(self) -> int:

@@ -73,7 +73,16 @@ def size_of(count: int) -> str:
 
 
 def choose(module: GraphModule, data: GraphData, settings: ModelSettings, on_gpu: bool = False) -> str:
-    """The mode of the batches; raises SettingsError where nothing that ``auto`` may take fits."""
+    """The mode of the batches, and in ``data.row_wise`` whether ids are stepped by row; raises SettingsError where nothing that ``auto``
+    may take fits, or ids cannot be stepped so.
+    """
+    tables = bool(module.network.inputs.tables())
+    if settings.ids.optimizer == "row_adagrad" and tables:
+        _by_row(module, data, settings)
+        data.row_wise = True
+        return "neighbours"
+    if settings.batches.mode == "neighbours" and settings.ids.optimizer == "auto" and tables:
+        data.row_wise = not _dense_fits(module, data, settings, on_gpu)
     if settings.batches.mode != "auto":
         log.info("batches: %s, as model.batches.mode says", data.mode)
         return data.mode
@@ -92,18 +101,60 @@ def choose(module: GraphModule, data: GraphData, settings: ModelSettings, on_gpu
         return whole
 
 
+def _by_row(module: GraphModule, data: GraphData, settings: ModelSettings) -> None:
+    """Refuse what has dense gradients; say what is needed."""
+    whole = any(head.always for head in module.all_heads) or data.passing or bool(data.asked.triples)
+    if settings.batches.mode not in ("auto", "neighbours") or whole:
+        wrong = (
+            "model.ids.optimizer: row_adagrad needs batches of neighbours, as a pass over the whole graph touches every row"
+        )
+        given = "a task that needs the whole graph" if whole else f"model.batches.mode: {settings.batches.mode}"
+        raise SettingsError(wrong, given=given, todo="set model.batches.mode to neighbours, or model.ids.optimizer to dense")
+    check_fanouts(settings)
+    _say(module, estimate(module, data, "neighbours", settings, by_row=True))
+
+
+def _say(module: GraphModule, need: Need) -> None:
+    rows = sum(len(table.weight) for table in module.network.inputs.tables().values())
+    said = "batches: neighbours; %s ids are stepped row by row, and training adds about %s"
+    log.info(said, f"{rows:,}", size_of(need.more))
+
+
+def _dense_fits(module: GraphModule, data: GraphData, settings: ModelSettings, on_gpu: bool) -> bool:
+    """Whether batches of neighbours fit with dense gradients; of small tables it is not asked."""
+    room = Room.there(settings.batches, on_gpu)
+    most = 8 * sum(4 * table.weight.numel() for table in module.network.inputs.tables().values())
+    if most < (room.stated or _SMALL * min(room.host, room.gpu or room.host)):
+        return True
+    dense = estimate(module, data, "neighbours", settings)
+    if room.fits(dense):
+        return True
+    need = estimate(module, data, "neighbours", settings, by_row=True)
+    _say(module, need)
+    log.info("with dense gradients it would be %s", room.shown(dense))
+    return False
+
+
 def _fitting(module: GraphModule, data: GraphData, settings: ModelSettings, room: Room, whole: str) -> str:
     first = estimate(module, data, whole, settings)
     if room.fits(first):
         beside = _beside(module, data, settings, room, first)
         log.info("batches: %s; the whole graph needs about %s%s", whole, room.shown(first), beside)
         return whole
-    if data.mode != "auto":
+    sampled = data.mode == "auto" or (not settings.layers and not data.asked.triples)
+    if not sampled:
         raise _refused(room, [first], "model.width or model.batches.size")
     check_fanouts(settings)
     second = estimate(module, data, "neighbours", settings)
     if not room.fits(second):
-        raise _refused(room, [first, second], "model.width, model.batches.fanouts or model.batches.size")
+        needs = [first, second]
+        if settings.ids.optimizer == "auto" and module.network.inputs.tables():
+            needs.append(estimate(module, data, "neighbours", settings, by_row=True))
+        if len(needs) == 2 or not room.fits(needs[2]):
+            raise _refused(room, needs, "model.width, model.batches.fanouts or model.batches.size")
+        _say(module, needs[2])
+        data.row_wise = True
+        return "neighbours"
     shown = size_of(room.compared(second)[0])
     log.info("batches: neighbours, which need about %s; the whole graph would need %s", shown, room.shown(first))
     return "neighbours"
@@ -112,7 +163,7 @@ def _fitting(module: GraphModule, data: GraphData, settings: ModelSettings, room
 def _beside(module: GraphModule, data: GraphData, settings: ModelSettings, room: Room, first: Need) -> str:
     """What neighbours would need, where that is of interest and can be."""
     needed, there = room.compared(first)
-    if data.mode != "auto" or needed < _SMALL * there or len(settings.batches.fanouts) != settings.layers:
+    if data.mode != "auto" or needed < _SMALL * there or len(settings.batches.fanouts[: settings.layers]) != settings.layers:
         return ""
     return f"; neighbours would need about {size_of(room.compared(estimate(module, data, 'neighbours', settings))[0])}"
 

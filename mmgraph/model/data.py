@@ -60,6 +60,7 @@ class GraphData(lightning.LightningDataModule):
             self.mode = whole_mode(self.mode)
         self.clock = Clock(graph) if settings.batches.temporal else None
         self.chains = chained(graph) if settings.time in ("position", "both") else ()
+        self.row_wise = False  # see GraphModule.step_by_row
         self.mining = Mining(links, triples)
         self._moved: tuple[Inputs, Inputs] | None = None
         if self.mode == "neighbours":
@@ -91,7 +92,7 @@ class GraphData(lightning.LightningDataModule):
             size, whole = batch.size, self.whole
             return WholeGraphSteps(graph, depth, links, labels, triples, size, seed, clock=clock, chains=chains, whole=whole)
         self._check_workers()
-        return NeighbourBatches(graph, batch.fanouts, links, labels, batch.size, seed, clock=clock, chains=chains)
+        return NeighbourBatches(graph, batch.fanouts[:depth], links, labels, batch.size, seed, clock=clock, chains=chains)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Asked for anew each epoch (``reload_dataloaders_every_n_epochs=1``)."""
@@ -105,11 +106,11 @@ class GraphData(lightning.LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """Kept in checkpoints: a run that goes on does so in the mode that it began with, whatever is free then."""
-        return {"mode": self.mode}
+        return {"mode": self.mode, "row_wise": self.row_wise}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """See state_dict."""
-        self.mode = str(state_dict["mode"])
+        self.mode, self.row_wise = str(state_dict["mode"]), bool(state_dict.get("row_wise", False))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The whole visible graph, once."""
@@ -155,8 +156,8 @@ def whole_mode(mode: str) -> str:
 
 
 def check_fanouts(settings: ModelSettings) -> None:
-    """Raise SettingsError where they are not one a layer."""
-    if len(settings.batches.fanouts) != settings.layers:
+    """Raise SettingsError where they are not one a layer; without layers nobody is drawn."""
+    if settings.layers and len(settings.batches.fanouts) != settings.layers:
         raise SettingsError(
             "model.batches.fanouts needs one number a layer",
             given=f"{len(settings.batches.fanouts)} numbers for depth {settings.layers}",

@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from mmgraph.encode.memory import Rows, needed
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import ModelError
+from mmgraph.model.contract import named
 from mmgraph.model.data import GraphData
 from mmgraph.model.live import LiveBytes
 from mmgraph.model.module import GraphModule
@@ -73,15 +74,15 @@ class Need:
         return stay + max((size for name, size in self.passing.items() if wanted(name)), default=0)
 
 
-def estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSettings) -> Need:
-    """Of training ``module`` on ``data`` in this mode, in float32.
+def estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSettings, by_row: bool = False) -> Need:
+    """Of training ``module`` on ``data`` in this mode, in float32; by_row: tables of ids are stepped row by row.
 
     Raises ModelError for a layer, scorer or loss that cannot be run on shapes, because it looks into its data.
     """
     if data.passing:
         raise ModelError("the memory of a head that passes messages of its own cannot be estimated", todo="see its settings")
     try:
-        return _estimate(module, data, mode, settings)
+        return _estimate(module, data, mode, settings, by_row)
     except (RuntimeError, TypeError, ValueError) as error:  # of torch, and of numpy and scipy that are given no contents
         wrong = "the memory that training takes cannot be estimated: a part of the model looks into its data"
         raise ModelError(
@@ -100,28 +101,31 @@ def ceiling(data: GraphData, mode: str, settings: ModelSettings) -> int:
     return _FLOAT * _TENSORS * (rows * wide + sum(sizes.cells) * settings.width)
 
 
-def _estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSettings) -> Need:
+def _estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSettings, by_row: bool) -> Need:
     with torch.random.fork_rng(devices=[]), FakeTensorMode(allow_non_fake_inputs=True) as fake, _no_tops(module):
         state = {name: fake.from_tensor(one) for name, one in [*module.named_parameters(), *module.named_buffers()]}
-        trained = [p.numel() * _FLOAT for p in module.parameters() if p.requires_grad]
-        weights, gradients = sum(one.numel() * one.element_size() for one in state.values()), sum(trained)
         sizes, every = expected(data, mode, settings), of_whole(data.graph, settings.layers)
+        touched = _touched(module, sizes) if by_row else {}
+        trained = [touched.get(name, p).numel() * _FLOAT for name, p in module.named_parameters() if p.requires_grad]
+        weights, gradients = sum(one.numel() * one.element_size() for one in state.values()), sum(trained)
         sparse = settings.scale == "rows"
         whole = empty_batch(data.graph, every, None, data.chains, sparse)
         batch = empty_batch(data.graph, sizes, None if mode == "neighbours" else whole, data.chains, sparse)
         forward, given = _validation(module, state, whole)
-        step = _step(module, state, batch, gradients)
+        step = _step(module, {**state, **touched}, batch, gradients)
         made = _bytes(batch) - _bytes(batch, within=whole)
         edges = _edges(whole, batch)
     counts = {kind: data.graph.count(kind) for kind in data.graph.ids}
     rank = max((head.validation_bytes(counts, settings.width) for head in module.all_heads), default=0)
     kept = sum(_FLOAT * settings.width * counts[kind] for head in module.all_heads for kind in head.kinds)
     features = {key: f.vectors.nbytes for key, f in data.graph.features.items()}
-    moments = gradients if settings.optimizer == "adagrad" else 2 * gradients
+    by_rows = sum(one.numel() * _FLOAT for one in touched.values())
+    moments = (1 if settings.optimizer == "adagrad" else 2) * (gradients - by_rows)
+    moments += _FLOAT * sum(len(table.weight) for table in module.network.inputs.tables().values()) if by_row else 0
     lasting = {"moments of the optimiser": moments, "edges for message passing": edges}
     if copied := sum(size for key, size in features.items() if not shared(data.graph.features[key].vectors)):
         lasting["features, copied"] = copied
-    if mode == "neighbours":
+    if mode == "neighbours" and settings.layers:
         lasting["graph of DGL"] = _DGL * sum(map(len, data.graph.edges.values())) * max(1, settings.batches.workers)
     drawing = made + _looked_up(sizes) + _taken_out(sizes, every)
     if mode == "neighbours" and not settings.batches.workers:
@@ -129,13 +133,26 @@ def _estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSe
     passing = {
         "making a batch": gradients + drawing,
         "a training step": made
-        + max(step + _of_tops(module, data, settings.adaptation), gradients + 2 * max(trained, default=0)),
+        + max(step + _of_tops(module, data, settings.adaptation), gradients + 2 * max(trained, default=0) + 2 * by_rows),
         "a validation": gradients + max(forward, given + rank),
         "writing a checkpoint": weights + gradients + moments,
         "embeddings at the end": kept + forward,
     }
     held = {"features": sum(features.values()) + _activations(data), "graph": _graph(data), "model": weights}
-    return Need(mode, held, lasting, passing)
+    return Need(f"{mode}, ids by row" if by_row else mode, held, lasting, passing)
+
+
+def _touched(module: GraphModule, sizes: Sizes) -> dict[str, Tensor]:
+    """By name of the parameter, a table of as many rows as a batch has of its kind: of contents that nobody looks at, in the step, which
+    then has gradients as large as those that are sparse.
+    """
+    rows = {named(kind): count for kind, count in sizes.items.items()}
+    return {
+        f"network.inputs.kinds.{name}.ids.weight": torch.empty(
+            max(rows.get(name, 0), 1), table.weight.shape[1], requires_grad=True
+        )
+        for name, table in module.network.inputs.tables().items()
+    }
 
 
 def expected(data: GraphData, mode: str, settings: ModelSettings) -> Sizes:
@@ -144,7 +161,9 @@ def expected(data: GraphData, mode: str, settings: ModelSettings) -> Sizes:
         return of_full(data.graph, settings.layers, data.asked, data.supervise, data.clock)
     if mode == "steps":
         return of_steps(data.graph, settings.layers, data.asked, settings.batches.size, data.clock)
-    return of_neighbours(data.graph, settings.batches.fanouts, data.asked, settings.batches.size, data.clock)
+    return of_neighbours(
+        data.graph, settings.batches.fanouts[: settings.layers], data.asked, settings.batches.size, data.clock
+    )
 
 
 def step_bytes(module: nn.Module, batch: Batch, counted: LiveBytes, state: Mapping[str, Tensor], gradients: int) -> int:

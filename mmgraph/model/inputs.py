@@ -140,6 +140,11 @@ class GraphInput(nn.Module):
             for kind, items in inputs.items.items()
         }
 
+    def tables(self) -> dict[str, nn.Embedding]:
+        """Vectors that are learned by id, by kind as ``named`` spells it."""
+        found = {name: getattr(one, "ids", None) for name, one in self.kinds.items()}
+        return {name: table for name, table in found.items() if isinstance(table, nn.Embedding)}
+
     def adaptations(self) -> dict[str, Adaptation]:
         """What is trained of encoders or on top of them, by name."""
         return {name: one for name, one in self.adapted.items() if isinstance(one, Adaptation)}

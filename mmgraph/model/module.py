@@ -10,9 +10,11 @@ from torch import Tensor, nn
 from mmgraph.model.contract import Head
 from mmgraph.model.contrast import Embedded, contrast, joined
 from mmgraph.model.network import Network
+from mmgraph.model.row_adagrad import RowAdagrad, Together
 from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
 
+ID_TABLE = ".ids."  # in the name of a parameter that has a row an id
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
 
 
@@ -24,6 +26,7 @@ class GraphModule(lightning.LightningModule):
         self.network = network
         self.heads = nn.ModuleList(heads)
         self._settings, self._seed = settings, seed
+        self.row_wise = False
         for head in self.all_heads:
             head.attach(network)
 
@@ -59,7 +62,7 @@ class GraphModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), Adam (Kingma and Ba 2015, arXiv 1412.6980) or Adagrad (Duchi et al. 2011,
-        JMLR 12, figure 1).
+        JMLR 12, figure 1); of ids RowAdagrad where they are stepped row by row.
 
         No decay on biases, norms and ids; encoders at rates of their own.
         """
@@ -68,8 +71,8 @@ class GraphModule(lightning.LightningModule):
         rates = {id(p): one.learning_rate or rate for one in adapted for p in one.parameters()}
         groups: dict[tuple[float, bool], list[nn.Parameter]] = {(rate, True): [], (rate, False): []}
         for name, parameter in self.named_parameters():
-            if parameter.requires_grad:
-                decayed = parameter.ndim > 1 and ".ids." not in name
+            if parameter.requires_grad and not (self.row_wise and ID_TABLE in name):
+                decayed = parameter.ndim > 1 and ID_TABLE not in name
                 groups.setdefault((rates.get(id(parameter), rate), decayed), []).append(parameter)
         decay = self._settings.weight_decay
         given: list[dict[str, Any]] = [
@@ -77,7 +80,17 @@ class GraphModule(lightning.LightningModule):
             for (one, decayed), parameters in groups.items()
             if parameters
         ]
-        return _OPTIMIZERS[self._settings.optimizer](given, lr=rate)
+        dense = _OPTIMIZERS[self._settings.optimizer](given, lr=rate)
+        if not self.row_wise:
+            return dense
+        tables = [table.weight for table in self.network.inputs.tables().values()]
+        return Together(dense, RowAdagrad(tables, lr=self._settings.ids.learning_rate))
+
+    def step_by_row(self, wanted: bool) -> None:
+        """Give tables of ids sparse gradients, which batches of neighbours can have, and an optimiser of their own; or not."""
+        self.row_wise = wanted
+        for table in self.network.inputs.tables().values():
+            table.sparse = wanted
 
     @property
     def all_heads(self) -> list[Head]:

@@ -81,17 +81,22 @@ def train(
         last = folder / "last.ckpt"
         if last.exists():
             log.info("training goes on from %s", last)
-        data.mode = _begun(last) or choose(module, data, settings, made.strategy.root_device.type == "cuda")
+        begun = _begun(last)
+        if begun is not None:
+            data.load_state_dict(begun)
+        else:
+            data.mode = choose(module, data, settings, made.strategy.root_device.type == "cuda")
+        module.step_by_row(data.row_wise)
         made.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
         return restored(module, data, folder, curves.rows)
 
 
-def _begun(last: Path) -> str | None:
-    """The mode of the batches that a killed run began with."""
+def _begun(last: Path) -> dict[str, Any] | None:
+    """What a killed run began with: the mode of its batches, and how ids are stepped."""
     if not last.exists():
         return None
     state = torch.load(last, map_location="cpu", weights_only=True, mmap=True).get(GraphData.__qualname__, {})
-    return str(state["mode"]) if "mode" in state else None
+    return dict(state) if "mode" in state else None
 
 
 def _quiet() -> None:

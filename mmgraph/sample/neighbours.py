@@ -146,6 +146,8 @@ class NeighbourBatches(IterableDataset[Batch]):
     def _sample(
         self, seeds: Mapping[str, Ints], drawn: Mapping[str, _Drawn], moment: float, seed: int
     ) -> tuple[dict[str, Any], list[Block]]:
+        if not self.fanouts:  # without layers nobody else is heard
+            return {kind: torch.from_numpy(ids) for kind, ids in seeds.items()}, []
         dgl = load_dgl()
         if self._sampler is None:
             mask = _PAST if self.clock else None

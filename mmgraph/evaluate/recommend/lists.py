@@ -122,7 +122,7 @@ def _largest(scores: Tensor, k: int) -> tuple[Floats, Ints]:
     if groups < 4 * k:
         best = torch.topk(scores, k, dim=1, sorted=True)
         return best.values.numpy(), best.indices.numpy()
-    largest = scores[:, : groups * _TOGETHER].unflatten(1, (_TOGETHER, groups)).amax(1)
+    largest = scores[:, : groups * _TOGETHER].view(rows, _TOGETHER, groups).amax(1)
     group = torch.topk(largest, k, dim=1, sorted=False).indices
     columns_of = (group[:, None] + groups * torch.arange(_TOGETHER)[:, None]).flatten(1)
     rest = torch.arange(groups * _TOGETHER, columns).expand(rows, -1)
