@@ -98,7 +98,7 @@ def best_of(scores: Floats, k: int, drawn: Ints) -> tuple[Ints, Floats]:
     found, at = _largest(torch.from_numpy(scores), min(k + 1, columns))
     tied = found[:, k - 1] == found[:, k] if columns > k else np.zeros(rows, bool)  # who comes in is a matter of ``drawn``
     row, column = np.repeat(np.flatnonzero(~tied), k), at[~tied, :k].ravel()
-    more, other = np.nonzero(scores[tied] >= found[tied, k - 1, None])
+    more, other = _first_drawn(scores[tied], found[tied, k - 1], k, drawn)
     row, column = np.concatenate((row, np.flatnonzero(tied)[more])), np.concatenate((column, other))
     there = scores[row, column] > -np.inf
     row, column = row[there], column[there]
@@ -129,3 +129,13 @@ def _largest(scores: Tensor, k: int) -> tuple[Floats, Ints]:
     columns_of = torch.cat([columns_of, rest], 1)
     best = torch.topk(scores.gather(1, columns_of), k, dim=1, sorted=True)
     return best.values.numpy(), columns_of.gather(1, best.indices).numpy()
+
+
+def _first_drawn(scores: Floats, least: Floats, k: int, drawn: Ints) -> tuple[Ints, Ints]:
+    """(row, column) of k scores of each row: all above its ``least``, and of those equal to it, however many, the first ``drawn``."""
+    order = np.argsort(drawn)
+    above, equal = scores > least[:, None], (scores == least[:, None])[:, order]
+    equal &= np.cumsum(equal, axis=1, dtype=np.int32) <= k - above.sum(1, keepdims=True)
+    row, column = np.nonzero(above)
+    other, place = np.nonzero(equal)
+    return np.concatenate((row, other)), np.concatenate((column, order[place]))
