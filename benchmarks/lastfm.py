@@ -152,6 +152,11 @@ def page(found):
     return "\n".join(lines) + "\n"
 
 
+def about():
+    """What was done, as the head of this file says it."""
+    return __doc__.split("\n\n")[2].strip().splitlines()
+
+
 def table(head, rows):
     """Lines of a Markdown table."""
     return ["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)]
