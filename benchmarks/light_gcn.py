@@ -1,6 +1,6 @@
 """One LightGCN epoch in mmgraph and by PyG's LGConv: time in pairs, and peak memory.
 
-python benchmarks/light_gcn.py [--sizes lastfm,large] [--repeats 3] [--quick] [--out benchmarks/results/light_gcn.md]
+python benchmarks/light_gcn.py [--sizes lastfm,large] [--quick] [--out benchmarks/results/light_gcn.md]
 
 Links are made: `lastfm` has 1,892 users, 17,632 items and 92,834 links as that data set has, `large` 1,000,000 users, 200,000 items and
 20,000,000 links, a few users and items with most of them. Three layers of width 64, their mean, Adam, and BPR over batches of links, each
@@ -9,8 +9,9 @@ the links of a batch are taken out of the messages, and compared with 64 candida
 each is compared with one candidate of its own, as published. It is given `edge_index` (gather and scatter; the normalisation is computed in
 every pass, as LGConv does), and the normalised matrix as torch_sparse's SparseTensor; edges of `large` would not fit into memory.
 
-Each runs in a process of its own that makes some steps when told to, and the two alternate; ratios are of neighbours in time. An epoch
-of `large` is that of its steps times their number: a few are made.
+Each runs in a process of its own that makes some steps when told to; they alternate, and ratios are of neighbours in time, but for `large`,
+where they do not fit into memory together, and CPU seconds are compared. An epoch of `large` is a step times the number of its steps: a few
+are made.
 """
 
 import argparse
@@ -38,7 +39,9 @@ PEERS = {"mmgraph": "mmgraph", "edges": "PyG, edge_index", "matrix": "PyG, Spars
 
 @dataclass(frozen=True)
 class Size:
-    """steps: that are timed at once; batch: links of a step; with: which of PyG's forms fit into memory."""
+    """batch: links of a step; steps: timed at once; forms: those of PyG that fit into memory; rounds: how often; apart: workers run one
+    after the other, as they do not fit into memory together.
+    """
 
     users: int
     items: int
@@ -46,6 +49,8 @@ class Size:
     batch: int
     steps: int
     forms: tuple[str, ...]
+    rounds: int
+    apart: bool = False
 
     @property
     def of_epoch(self):
@@ -54,9 +59,9 @@ class Size:
 
 
 SIZES = {
-    "lastfm": Size(1_892, 17_632, 92_834, 8_192, 12, ("edges", "matrix")),
-    "large": Size(1_000_000, 200_000, 20_000_000, 65_536, 1, ("matrix",)),
-    "quick": Size(300, 200, 3_000, 1_000, 3, ("edges", "matrix")),
+    "lastfm": Size(1_892, 17_632, 92_834, 8_192, 12, ("edges", "matrix"), 5),
+    "large": Size(1_000_000, 200_000, 20_000_000, 65_536, 1, ("matrix",), 2, apart=True),
+    "quick": Size(300, 200, 3_000, 1_000, 3, ("edges", "matrix"), 2),
 }
 
 
@@ -70,7 +75,8 @@ def made(size):
         (rng.permutation(count).astype(np.int64)[(count * rng.random(size.links * 3 // 2) ** 2).astype(np.int64)])
         for count in (size.users, size.items)
     ]
-    keys = np.unique(drawn[0] * size.items + drawn[1])
+    keys = np.sort(drawn[0] * size.items + drawn[1])
+    keys = keys[np.flatnonzero(np.diff(keys, prepend=-1))]
     keys = np.sort(rng.permutation(keys)[: size.links])
     assert len(keys) == size.links
     pairs = np.stack((keys // size.items, keys % size.items))
@@ -122,7 +128,7 @@ def timed_ours(size):
         def on_train_batch_end(self, trainer, module, outputs, batch, number):
             del module, outputs, batch
             if (number + 1) % size.steps == 0:
-                tell(time.perf_counter() - self.began, size.steps)
+                tell(self.began, size.steps)
                 self.began = wait()
 
     clock = Clock()
@@ -161,7 +167,7 @@ def timed_pyg(size, form):
             loss.backward()
             optimizer.step()
             if (number + 1) % size.steps == 0:
-                tell(time.perf_counter() - began, size.steps)
+                tell(began, size.steps)
                 began = wait()
 
 
@@ -179,29 +185,32 @@ def wait():
     print(json.dumps({"ready": True}), flush=True)
     if not sys.stdin.readline():
         os._exit(0)
-    return time.perf_counter()
+    return time.perf_counter(), time.process_time()
 
 
-def tell(seconds, steps):
+def tell(began, steps):
+    wall, cpu = ((now - then) / steps for now, then in zip((time.perf_counter(), time.process_time()), began, strict=True))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"s": seconds / steps, "peak_gib": peak}), flush=True)
+    print(json.dumps({"s": wall, "cpu_s": cpu, "peak_gib": peak}), flush=True)
 
 
 class Worker:
     """A process of its own that makes steps when told to."""
 
     def __init__(self, name, size):
+        self.name = name
         words = [sys.executable, "-W", "ignore", __file__, "--worker", name, "--sizes", size]
         self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._line("ready")
 
     def steps(self):
-        """Seconds of a step, and the peak of memory in GiB so far."""
+        """Seconds of a step, of them those of the processor, and the peak of memory in GiB so far."""
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         found = self._line("s")
         self._line("ready")
-        return found["s"], found["peak_gib"]
+        print(self.name, found, file=sys.stderr, flush=True)
+        return found["s"], found["cpu_s"], found["peak_gib"]
 
     def _line(self, wanted):
         while text := self.process.stdout.readline():
@@ -214,34 +223,42 @@ class Worker:
         self.process.wait()
 
 
-def measured(name, repeats):
-    """who -> (seconds of a step each time, peak GiB), the first round left out, as it warms up."""
-    size = SIZES[name]
-    workers = {who: Worker(who, name) for who in ("mmgraph", *size.forms)}
-    rounds = [{who: worker.steps() for who, worker in workers.items()} for _ in range(repeats + 1)]
+def measured(name):
+    """who -> (seconds of a step each time, CPU seconds, peak GiB), the first round left out, as it warms up."""
+    everyone = ("mmgraph", *SIZES[name].forms)
+    if not SIZES[name].apart:
+        return alternated(name, everyone)
+    return {who: one for each in everyone for who, one in alternated(name, [each]).items()}
+
+
+def alternated(name, everyone):
+    workers = {who: Worker(who, name) for who in everyone}
+    rounds = [{who: worker.steps() for who, worker in workers.items()} for _ in range(SIZES[name].rounds + 1)]
     for worker in workers.values():
         worker.end()
-    return {who: ([one[who][0] for one in rounds[1:]], rounds[-1][who][1]) for who in workers}
+    return {who: (*([one[who][i] for one in rounds[1:]] for i in (0, 1)), rounds[-1][who][2]) for who in workers}
 
 
-def page(found, repeats):
+def page(found):
     now = datetime.datetime.now(datetime.UTC).date()
     lines = [
         f"# One LightGCN epoch beside PyG's\n\nWritten by `python benchmarks/light_gcn.py`, {now}, {os.cpu_count()} cores."
     ]
-    lines.append(f"Medians of {repeats} rounds in pairs; what is compared, and how, stands at the head of that file.\n")
+    lines.append("Medians of rounds; what is compared, and how, stands at the head of that file.\n")
     for name, each in found.items():
         size = SIZES[name]
         lines.append(f"## {size.users:,} users, {size.items:,} items, {size.links:,} links\n")
         note = "" if size.steps >= size.of_epoch else f": {size.steps} a round are made, the epoch is that many times longer"
-        lines.append(f"{size.of_epoch} steps of {size.batch:,} links are an epoch{note}.\n")
-        lines += ["| who | step s | epoch s | mmgraph's time over its | peak GiB |", "|---|---|---|---|---|"]
-        own = each["mmgraph"][0]
-        for who, (seconds, peak) in each.items():
-            ratios = sorted(a / b for a, b in zip(own, seconds, strict=True))
+        how = "one after the other" if size.apart else "in pairs"
+        lines.append(f"{size.of_epoch} steps of {size.batch:,} links are an epoch{note}. {size.rounds} rounds, {how}.\n")
+        lines += ["| who | step s | step CPU s | epoch s | mmgraph's over its | peak GiB |", "|---|---|---|---|---|---|"]
+        which = 1 if size.apart else 0  # the machine may be busier for one than for the other
+        for who, (seconds, cpu, peak) in each.items():
+            ratios = sorted(a / b for a, b in zip(each["mmgraph"][which], each[who][which], strict=True))
             told = f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})" if who != "mmgraph" else ""
             step = statistics.median(seconds)
-            lines.append(f"| {PEERS[who]} | {step:.4f} | {step * size.of_epoch:,.1f} | {told} | {peak:.2f} |")
+            start = f"| {PEERS[who]} | {step:.4f} | {statistics.median(cpu):.4f} | {step * size.of_epoch:,.1f}"
+            lines.append(f"{start} | {told} | {peak:.2f} |")
         lines.append("")
     return "\n".join(lines)
 
@@ -249,7 +266,6 @@ def page(found, repeats):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="lastfm,large")
-    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a small graph, to try the script")
     parser.add_argument("--worker", choices=PEERS)
     parser.add_argument("--out", type=Path, default=HERE / "results" / "light_gcn.md")
@@ -260,10 +276,10 @@ def main():
         return timed_ours(size) if options.worker == "mmgraph" else timed_pyg(size, options.worker)
     found = {}
     for name in ["quick"] if options.quick else options.sizes.split(","):
-        found[name] = measured(name, options.repeats)
-        print(page({name: found[name]}, options.repeats), flush=True)
+        found[name] = measured(name)
+        print(page({name: found[name]}), flush=True)
     if not options.quick:
-        options.out.write_text(page(found, options.repeats))
+        options.out.write_text(page(found))
     return None
 
 
