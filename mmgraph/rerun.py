@@ -221,9 +221,12 @@ def link_answer(path: Path, relation: str | None) -> LinkAnswer:
 
 
 def answer_of(opened: Reopened, relation: Relation) -> LinkAnswer:
-    """What an opened run answers about one of its target relations."""
+    """What an opened run answers about one of its target relations; raises RunError where it says nothing of which links there are."""
     settings, seed = opened.settings.evaluate, opened.settings.run.seed
-    trusted = relations_of(opened.run.path)[relation]
+    trusted = relations_of(opened.run.path).get(relation)
+    if trusted is None:
+        todo = "fit Recommend or Links; what the task Ratings expects is in predictions/ratings"
+        raise RunError("the run was not trained to say which links of this relation there are", given=relation, todo=todo)
     return answer_again(opened.trained, opened.split, settings, seed, reports_of(opened.run), trusted, relation)
 
 

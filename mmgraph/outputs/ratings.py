@@ -72,8 +72,7 @@ def _best(answer: RatingAnswer, top_k: int) -> Iterator[tuple[int, Ratings, Ints
     size = max(1, _PAIRS // max(targets, 1))
     for start in range(0, count, size):
         sources = np.arange(start, min(start + size, count))
-        pairs = np.repeat(sources, targets), np.tile(np.arange(targets), len(sources))
-        expected = question.clipped(answer.method.ratings(*pairs)).reshape(len(sources), targets)
+        expected = question.clipped(answer.method.table(sources, targets))
         expected[known[sources].nonzero()] = -np.inf
         order = np.argsort(-expected, axis=1, kind="stable")[:, :top_k]
         row, place = np.nonzero(np.isfinite(np.take_along_axis(expected, order, axis=1)))

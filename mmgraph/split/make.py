@@ -90,14 +90,15 @@ def _backwards(links: Mapping[Relation, LinkSplit]) -> list[str]:
     for relation, split in links.items():
         if split.edges.time is None or np.isnan(split.edges.time).any():
             continue
-        newest = np.full(int(split.edges.source.max(initial=-1)) + 1, -np.inf)
-        np.maximum.at(newest, split.edges.source[split.train], split.edges.time[split.train])
-        later = held_out(split)
-        older = split.edges.time[later] < newest[split.edges.source[later]]
-        if older.any():
-            notes.append(
-                f"{int(older.sum())} of {len(later)} held-out {relation} are older than what is shown of the same source"
-            )
+        for known, later, what in (
+            (split.train, held_out(split), "held-out {} are older than what is shown of the same source"),
+            (split.valid, split.test, "test {} are older than a valid one of the same source"),
+        ):
+            newest = np.full(int(split.edges.source.max(initial=-1)) + 1, -np.inf)
+            np.maximum.at(newest, split.edges.source[known], split.edges.time[known])
+            older = split.edges.time[later] < newest[split.edges.source[later]]
+            if older.any():
+                notes.append(f"{int(older.sum())} of {len(later)} {what.format(relation)}")
     return notes
 
 

@@ -51,8 +51,8 @@ class RatingQuestion:
 
     @property
     def name(self) -> str:
-        """What its rows are called."""
-        return str(self.split.relation)
+        """What its rows are called: the same relation may be asked for its links as well."""
+        return f"{self.split.relation}.rating"
 
     @property
     def figure(self) -> str:

@@ -11,7 +11,7 @@ from mmgraph.evaluate.baselines.ratings.global_mean import GlobalMean
 from mmgraph.evaluate.baselines.ratings.rated_knn import RatedKNN
 from mmgraph.evaluate.evaluate import baseline_names
 from mmgraph.evaluate.ratings.bias import fitted_biases
-from mmgraph.evaluate.ratings.combine import combine_ratings
+from mmgraph.evaluate.ratings.combine import Renamed, Stacked, Weights, combine_ratings
 from mmgraph.evaluate.ratings.contract import RatingMethod
 from mmgraph.evaluate.ratings.evaluate import COVERAGE, evaluate_ratings, fit_rating_baselines
 from mmgraph.evaluate.ratings.spread import Spread, around
@@ -112,6 +112,10 @@ def test_each_baseline_beats_the_one_before_where_there_are_tastes():
     }
     assert errors["global_mean"] > errors["biases"] + 0.1
     assert errors["biases"] > max(errors["rated_knn"], errors["factors"]) + 0.1
+    stacked = Stacked(asked, made, Weights(0.3, np.array([0.1, 0.2, 0.3, 0.4])))
+    for one in (*made, stacked, Renamed(made[2])):  # a table is what its pairs are
+        pairs = one.ratings(np.repeat([3, 59], 40), np.tile(np.arange(40), 2)).reshape(2, 40)
+        np.testing.assert_allclose(one.table(np.array([3, 59]), 40), pairs, rtol=1e-4, atol=1e-4)
     again = Factors().fit(asked)[0].ratings(valid.source, valid.target)
     np.testing.assert_array_equal(made[3].ratings(valid.source, valid.target), again)
 

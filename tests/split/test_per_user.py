@@ -89,6 +89,10 @@ def test_times_that_run_backwards_are_said(graph, edges):
     links = edges("user/likes/video", pairs, time=time, split=np.array([0, 1, 0, 2], np.int8))
     split = make(graph({"user": 2, "video": 2}, [links]), [LIKES], [], asked("given"), 1)
     assert "1 of 2 held-out user/likes/video are older than what is shown of the same source" in split.notes
+    pairs, time = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 2)], np.array([1.0, 9.0, 5.0, 2.0, 3.0])
+    links = edges("user/likes/video", pairs, time=time, split=np.array([0, 1, 2, 1, 2], np.int8))
+    split = make(graph({"user": 2, "video": 3}, [links]), [LIKES], [], asked("given"), 1)
+    assert split.notes == ("1 of 2 test user/likes/video are older than a valid one of the same source",)
 
 
 @pytest.mark.parametrize(

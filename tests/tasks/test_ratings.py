@@ -71,7 +71,7 @@ def test_from_a_movie_lens_folder_to_a_report(tmp_path, capsys):
     )
     assert main(["fit", "--config", str(CONFIG), *map(str, asked)]) == 0
     shown = capsys.readouterr().out
-    assert "user/rated/movie: mmgraph RMSE" in shown and "RMSE" in shown.split("mmgraph")[0]
+    assert "user/rated/movie.rating: mmgraph RMSE" in shown and "RMSE" in shown.split("mmgraph")[0]
     rows = json.loads((run / "metrics.json").read_text())
     own = {(row["method"], row["metric"]): row["value"] for row in rows if row["split"] == "test" and not row["group"]}
     assert {name for name, _ in own} == {"mmgraph", "gnn", "global_mean", "biases", "rated_knn", "factors"}
@@ -84,6 +84,11 @@ def test_from_a_movie_lens_folder_to_a_report(tmp_path, capsys):
     assert "Predicted ratings" in page and "RMSE" in page and "In the 90% interval" in page
     assert main(["evaluate", str(run), "--again"]) == 0  # the same numbers from the checkpoints
     assert "the numbers are those of metrics.json" in capsys.readouterr().out
+    assert main(["recommend", str(run)]) == 2
+    wrong = capsys.readouterr().err
+    assert (
+        "not trained to say which links of this relation there are; given: user/rated/movie; fit Recommend or Links" in wrong
+    )
 
 
 def check_table(run, given):

@@ -51,6 +51,13 @@ class Stacked(RatingMethod):
             total += weight * self._question.clipped(method.ratings(source, target))
         return total.astype(np.float32)
 
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """See RatingMethod."""
+        total = np.full((len(sources), targets), self._weights.constant)
+        for method, weight in self._methods:
+            total += weight * self._question.clipped(method.table(sources, targets))
+        return total.astype(np.float32)
+
 
 class Renamed(RatingMethod):
     """Another method as what is handed out."""
@@ -63,6 +70,10 @@ class Renamed(RatingMethod):
     def ratings(self, source: Ints, target: Ints) -> Floats:
         """See RatingMethod."""
         return self._method.ratings(source, target)
+
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """See RatingMethod."""
+        return self._method.table(sources, targets)
 
     def chances(self, source: Ints, target: Ints) -> Floats | None:
         """See RatingMethod."""

@@ -19,6 +19,11 @@ class RatingMethod(abc.ABC):
     def ratings(self, source: Ints, target: Ints) -> Floats:
         """float32 [pairs]: the rating that is expected of each pair, every number finite; clipped to the scale by who asks."""
 
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """float32 [sources, targets]: of every one of these sources for every target; pair by pair, unless there is a shorter way."""
+        pairs = np.repeat(sources, targets), np.tile(np.arange(targets), len(sources))
+        return self.ratings(*pairs).reshape(len(sources), targets)
+
     def chances(self, source: Ints, target: Ints) -> Floats | None:
         """float32 [pairs, levels]: how likely each level is; None for a method that only expects a number."""
         return None

@@ -68,7 +68,7 @@ class Ratings(Task):
         """See Task."""
         train = split.visible.edges[Relation.parse(self.relation)]
         (asked,) = asked_links(self.relation, split, _FEW, "bce", "dot")
-        return [replace(asked, weight=values_of(train).astype(np.float32))]
+        return [replace(asked, name=self._question(split).name, weight=values_of(train).astype(np.float32))]
 
     def _question(self, split: Split) -> RatingQuestion:
         links = split.links[Relation.parse(self.relation)]

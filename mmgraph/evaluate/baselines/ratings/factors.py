@@ -54,6 +54,11 @@ class _Factors(RatingMethod):
         product = np.einsum("pf,pf->p", self._source[source], self._target[target])
         return (self._bias.of(source, target) + product).astype(np.float32)
 
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """See RatingMethod."""
+        product = self._source[sources] @ self._target.T
+        return (self._bias.of(sources[:, None], np.arange(targets)[None]) + product).astype(np.float32)
+
 
 def factorised(x: Any, width: int, penalty: float, sweeps: int, seed: int) -> tuple[Reals, Reals]:
     """Factors [rows, width] and [columns, width] of the entries of CSR ``x``: 0 for a row or column without any."""

@@ -15,6 +15,7 @@ from mmgraph.tasks.rated import RatingQuestion
 from mmgraph.types import Floats, Ints
 
 _PAIRS = 2**14  # that are asked at once
+_LEAST = 1e-6  # of similarity in all, under which neighbours say nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,5 +62,12 @@ class _RatedKNN(RatingMethod):
             near, rest, rated = self._near[target[part]], self._rest[source[part]], self._rated[source[part]]
             total = np.asarray(near.multiply(rest).sum(axis=1)).ravel()
             weight = np.asarray(near.multiply(rated).sum(axis=1)).ravel()
-            found[part] += np.divide(total, weight, out=np.zeros(len(total)), where=weight > 0)
+            found[part] += np.divide(total, weight, out=np.zeros(len(total)), where=weight > _LEAST)
+        return found.astype(np.float32)
+
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """See RatingMethod: one product for all targets of a source."""
+        found = self._bias.of(sources[:, None], np.arange(targets)[None])
+        total, weight = (np.asarray((one[sources] @ self._near.T).toarray()) for one in (self._rest, self._rated))
+        found += np.divide(total, weight, out=np.zeros(total.shape, np.float32), where=weight > _LEAST)
         return found.astype(np.float32)
