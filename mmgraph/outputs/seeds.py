@@ -15,7 +15,7 @@ from scipy.stats import t as student
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS, Row, TaskName
 from mmgraph.outputs.reading import RunFiles
-from mmgraph.outputs.scoreboard import NETWORK, boards, title_of
+from mmgraph.outputs.scoreboard import NETWORK, boards, lower_is_better, title_of
 from mmgraph.runs import read_json, write_json
 
 FILE = "seeds.json"
@@ -47,7 +47,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Lead:
-    """mmgraph minus the baseline that is best over all seeds, paired by seed: mean ``difference``, and its interval as above."""
+    """mmgraph minus the baseline that is best over all seeds (of an error the other way round, so that more is better), paired by seed:
+    mean ``difference``, and its interval as above.
+    """
 
     task: TaskName
     target: str
@@ -125,9 +127,11 @@ def _lead(
     baselines = [one for name, one in mine.items() if name not in (OURS, NETWORK)]
     if OURS not in mine or not baselines:
         return None
-    best = max(baselines, key=lambda one: (one.n, one.mean))  # one that only some runs have cannot be paired with all
+    sign = -1.0 if lower_is_better(metric) else 1.0  # as in a verdict: more is better
+    best = max(baselines, key=lambda one: (one.n, sign * one.mean))  # one that only some runs have cannot be paired with all
     keys = [(best.task, target, "test", method, metric) for method in (OURS, best.method)]
-    values = tuple(table[keys[0]].value - table[keys[1]].value for table in tables if all(key in table for key in keys))
+    there = [[table[key].value for key in keys] for table in tables if all(key in table for key in keys)]
+    values = tuple(sign * ours - sign * other for ours, other in there)
     mean, deviation, low, high = over(values, level)
     start = f"{target}: mmgraph {title_of(metric)} {mine[OURS].mean:.3f} against {best.mean:.3f} for {best.method}"
     text = f"{start}, means of {len(values)} seeds: {_judged(mean, low, high)}"

@@ -84,6 +84,19 @@ def test_means_and_the_lead_paired_by_seed():
     assert "mmgraph MRR 0.550 against 0.490 for hard, means of 3 seeds: no clear difference, +0.060 (-0.030 to +0.150)" in text
 
 
+def test_of_an_error_the_smaller_is_the_better():
+    runs = [
+        SimpleNamespace(
+            rows=[row(name, value, "rmse") for name, value in (("mmgraph", a), ("good", a + 0.1), ("bad", a + 0.4))],
+            verdict=({"target": "a/r/b", "metric": "rmse"},),
+        )
+        for a in (0.5, 0.6, 0.7)
+    ]
+    (lead,) = summary(runs, (1, 2, 3), ("a", "b", "c"), 0.95, varies=True).differences
+    assert lead.baseline == "good" and lead.difference == pytest.approx(0.1)
+    assert "mmgraph RMSE 0.600 against 0.700 for good" in lead.text
+
+
 def test_what_only_some_runs_have_is_counted():
     some = [RUNS[0], run(row("mmgraph", 0.4, half=None), row("gnn", 0.2)), RUNS[2]]
     found = summary(some, (1, 2, 3), ("a", "b", "c"), 0.95, varies=False)
