@@ -88,11 +88,14 @@ model:
   batches: {{mode: steps, size: 4096}}
 tasks:
   - class_path: Recommend
-    init_args: {{relation: user/plays/music, scorer: {{class_path: dot, init_args: {{heads: false}}}}, negatives: {{class_path: uniform, init_args: {{num: 256}}}}}}
+    init_args:
+      relation: user/plays/music
+      scorer: {{class_path: cosine, init_args: {{heads: false, temperature: 0.15}}}}
+      negatives: {{class_path: uniform, init_args: {{num: 256}}}}
 trainer: {{max_epochs: {options.epochs}, accelerator: cpu}}
 evaluate: {{bootstrap: 200, ks: [20], baselines: [popularity, item_knn]}}
 outputs: {{report: false}}
-"""  # noqa: E501
+"""
     )
     return load(config, [])
 

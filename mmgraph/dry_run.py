@@ -80,8 +80,11 @@ def foretell(settings: Settings) -> Foretold:
     room = Room.there(settings.model.batches, on_gpu(settings.trainer))
     needs = _needs(module, data, settings)
     training = rehearse(module, data, settings.trainer, settings.model)
+    if data.row_wise:
+        needs.append(estimate(module, data, data.mode, settings.model, by_row=True))
+    mode = needs[-1].mode if data.row_wise else data.mode
     evaluation = _evaluated(training.trained, split, settings)
-    return Foretold(split.visible, seen, needs, room, data.mode, training, evaluation, time.perf_counter() - start)
+    return Foretold(split.visible, seen, needs, room, mode, training, evaluation, time.perf_counter() - start)
 
 
 def _needs(module: GraphModule, data: GraphData, settings: Settings) -> list[Need]:
@@ -93,13 +96,10 @@ def _needs(module: GraphModule, data: GraphData, settings: Settings) -> list[Nee
         check_fanouts(settings.model)
     except SettingsError:
         modes = [mode for mode in modes if mode != "neighbours"]
-    asked = [(mode, False) for mode in modes]
-    if "neighbours" in modes and settings.model.ids.optimizer != "dense" and module.network.inputs.tables():
-        asked.append(("neighbours", True))
     needs = []
-    for mode, by_row in asked:
+    for mode in modes:
         try:
-            needs.append(estimate(module, data, mode, settings.model, by_row))
+            needs.append(estimate(module, data, mode, settings.model))
         except ModelError as error:
             log.warning("%s: %s", mode, error)
     return needs
