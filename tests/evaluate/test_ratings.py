@@ -5,10 +5,11 @@ import pytest
 import scipy.sparse
 from scipy.stats import norm
 
+from mmgraph.evaluate.baselines.links.item_knn import nearest_columns
 from mmgraph.evaluate.baselines.ratings.biases import Biases
 from mmgraph.evaluate.baselines.ratings.factors import Factors, factorised, solved
 from mmgraph.evaluate.baselines.ratings.global_mean import GlobalMean
-from mmgraph.evaluate.baselines.ratings.rated_knn import RatedKNN
+from mmgraph.evaluate.baselines.ratings.rated_knn import RatedKNN, first_of
 from mmgraph.evaluate.evaluate import baseline_names
 from mmgraph.evaluate.ratings.bias import fitted_biases
 from mmgraph.evaluate.ratings.combine import Renamed, Stacked, Weights, combine_ratings
@@ -101,6 +102,14 @@ def test_neighbours_are_those_of_a_plain_loop():
         if near:
             expected += sum(cosine[item, j] * rest[user, j] for j in near) / sum(cosine[item, j] for j in near)
         assert method.ratings(np.array([user]), np.array([item]))[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_fewer_neighbours_are_the_first_of_more():
+    seen = question(taste=1.0).train
+    x = seen.matrix(seen.value - 3.2)
+    for k in (1, 4):
+        few = nearest_columns(x, k, 2.0)
+        np.testing.assert_array_equal(first_of(nearest_columns(x, 9, 2.0), k).toarray(), few.toarray())
 
 
 def test_each_baseline_beats_the_one_before_where_there_are_tastes():
