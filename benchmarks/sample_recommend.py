@@ -193,11 +193,13 @@ def shown(of):
 def of_methods(name, one):
     """An arm's section."""
     value = {row["method"]: row["value"] for row in one["rows"] if (row["metric"], row["group"]) == (METRICS[1], "")}
-    best = sorted(value, key=lambda method: (method != OURS, method != "gnn", -value[method]))
+    best = sorted((method for method in value if value[method]), key=lambda m: (m != OURS, m != "gnn", -value[m]))
+    never = ", ".join(sorted(set(value) - set(best)))
     rows = [[method, *(cell(one["rows"], method, metric) for metric in METRICS)] for method in best]
     against = one["minus"]["best baseline on test"]
     told = [[f"{who} minus {against}", *shown(one["minus"][who])] for who in (OURS, "gnn")]
     lines = [f"## {name}", "", *table(["method", f"recall@{AT}", f"NDCG@{AT}"], [*rows, *told])]
+    lines += ["", f"Nothing of what is held out is ever listed by {never}."] if never else []
     return [*lines, "", f"{one['verdict']}. Users: {one['n']}; training took {one['trained_s']:.0f} CPU s.", ""]
 
 
@@ -238,7 +240,7 @@ def main():
     catalogue, content = read(settings)
     collected = features(settings, catalogue, content)
     bench = Bench(settings, assemble(settings, catalogue, collected, content))
-    encoders = ", ".join(sorted({one.encoder for one in bench.graph.features.values()}))
+    encoders = ", ".join(one["card"]["name"] for one in collected.encoders.values())
     written = datetime.now(UTC).strftime("%Y-%m-%d")
     found = {"seed": options.seed, "written": written, "encoders": encoders, "arms": {}, "worth": {}}
     options.out.parent.mkdir(parents=True, exist_ok=True)
