@@ -65,7 +65,7 @@ def test_from_a_movie_lens_folder_to_a_report(tmp_path, capsys):
         *QUICK,
         *small,
         "--trainer.max_epochs",
-        "25",
+        "15",
         "--outputs.top_k",
         "3",
     )

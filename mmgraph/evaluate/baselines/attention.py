@@ -124,7 +124,8 @@ def trained(
         return float(worth(method(model), question, judged)[question.judged(judged)].mean())
 
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*")
+        logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # devices that are not used, and advice
         torch.manual_seed(plan.seed)
         model = made()
         training = _Training(model, plan, seen.count, figure if len(judged) else None)
