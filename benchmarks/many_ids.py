@@ -116,6 +116,9 @@ def page(found):
         head = f"| {one['ids']:,} | {NAMED[one['optimizer']]}, {one['steps']} steps | {one['table_gib']:.2f} | {one['adds_gib']:.2f}"
         tail = f"{one['peak_gib']:.2f} | {one['prepared_s']:.0f} | {one['step_s']:.3f} | {one['cpu_s']:.3f} |"
         lines.append(f"{head} | {tail}")
+    lines.append(
+        "\nThe estimate is of a whole fit: its peak is the look at validation, which embeds all items at once and is not made here."
+    )
     return "\n".join(lines) + "\n"
 
 
