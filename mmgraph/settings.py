@@ -281,7 +281,8 @@ class ModelSettings(Section, frozen=True):
     id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
     length 1, which suits counts of words.
     contrast, apart, ids: see the settings of these names. prune: share of the links of every relation that carry no messages in a step
-    of training, drawn anew each time, the likelier the more links their ends have (FREEDOM).
+    of training, drawn anew each time, the likelier the more links their ends have (FREEDOM);
+    memory cannot be estimated with it.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """
