@@ -32,6 +32,7 @@ from mmgraph.evaluate.evaluate import fit_recommend_baselines
 from mmgraph.evaluate.evidence import combine_links
 from mmgraph.evaluate.prepared import of_links
 from mmgraph.evaluate.recommend.evaluate import evaluate_recommendations, held_out, of_users, recommended
+from mmgraph.evaluate.recommend.groups import cold_items
 from mmgraph.evaluate.recommend.question import RecommendQuestion
 from mmgraph.evaluate.verdict import with_carrier
 from mmgraph.ingest import features, read
@@ -73,23 +74,31 @@ class Bench:
         return [*self.of_plays, *fit_recommend_baselines(question, second)]
 
     def arm(self, name):
-        """Everything of one arm, as it is written."""
-        seed, evaluate = self.settings.run.seed, self.settings.evaluate
+        """Everything of one arm, as it is written: of the first every method, of the others mmgraph and the network alone."""
         question, network, trained_s = self.trained(name)
         methods = [network, *self.baselines(question)]
-        ours, evidence = combine_links(question, methods, evaluate, seed)
-        told, peers = self.peer(name, question)
+        ours, evidence = combine_links(question, methods, self.settings.evaluate, self.settings.run.seed)
+        found = {"evidence": asdict(evidence), "trained_s": trained_s}
+        if name == "all":
+            found |= self.first(question, ours, methods, evidence)
+        else:
+            self.per_user[name] = of_test_users(question, [ours, network], self.settings.evaluate)
+        cold = among_cold(question, [ours, network], self.settings.evaluate)
+        of_all = {method: {metric: self.mean(of[metric]) for metric in METRICS} for method, of in self.per_user[name].items()}
+        return found | {"test": of_all, "cold": {method: self.mean(of) for method, of in cold.items()}}
+
+    def first(self, question, ours, methods, evidence):
+        """Every method, measured and compared."""
+        told, peers = self.peer(question)
         compared = [ours, *methods, *peers]
-        rows, verdict = evaluate_recommendations(question, compared, evaluate)
-        self.per_user[name] = of_test_users(question, compared, evaluate)
+        rows, verdict = evaluate_recommendations(question, compared, self.settings.evaluate)
+        self.per_user["all"] = of_test_users(question, compared, self.settings.evaluate)
         return {
             "rows": [asdict(row) for row in rows if row.metric in (*METRICS, "coverage@20")],
             "verdict": with_carrier(verdict, evidence.carried).text,
-            "evidence": asdict(evidence),
-            "minus": {m.name: self.minus((name, OURS), (name, m.name)) for m in compared[1:]},
-            "gnn minus": {m.name: self.minus((name, "gnn"), (name, m.name)) for m in compared[2:]},
+            "minus": {m.name: self.minus(("all", OURS), ("all", m.name)) for m in compared[1:]},
+            "gnn minus": {m.name: self.minus(("all", "gnn"), ("all", m.name)) for m in compared[2:]},
             "peer": told,
-            "trained_s": trained_s,
         }
 
     def trained(self, name):
@@ -105,22 +114,24 @@ class Bench:
         question = RecommendQuestion(split.visible, split.links[ASKED], self.settings.run.seed, at=one.head.at)
         return question, of_links(one.head, one.embeddings), round(time.process_time() - started, 1)
 
-    def peer(self, name, question):
-        """What is told of PyG's LightGCN, and it, in the first arm."""
-        if name != "all" or not self.options.peer:
+    def peer(self, question):
+        """What is told of PyG's LightGCN, and it."""
+        if not self.options.peer:
             return None, []
         told, method = Peer(**({"epochs": 3} if self.options.quick else {})).fit(question, self.settings.run.seed)
         return told, [method]
 
     def minus(self, one, other):
         """Metric -> (difference, low, high) of two (arm, method), paired by test user."""
-        level, times = self.settings.evaluate.level, self.settings.evaluate.bootstrap
-        found = {}
-        for metric in METRICS:
-            gap = self.per_user[one[0]][one[1]][metric] - self.per_user[other[0]][other[1]][metric]
-            drawn = draws([Statistic(np.stack((gap, np.ones(len(gap))), 1))], times, self.settings.run.seed)[0]
-            found[metric] = (float(gap.mean()), *interval(drawn, level))
-        return found
+        first, second = (self.per_user[arm][method] for arm, method in (one, other))
+        return {metric: self.mean(first[metric] - second[metric]) for metric in METRICS}
+
+    def mean(self, values):
+        """(mean, low, high) of a number a user."""
+        drawn = draws(
+            [Statistic(np.stack((values, np.ones(len(values))), 1))], self.settings.evaluate.bootstrap, self.settings.run.seed
+        )
+        return (float(values.mean()), *interval(drawn[0], self.settings.evaluate.level))
 
     def worth(self):
         """What each relation adds: the arm ``all`` minus each other arm that was run."""
@@ -133,6 +144,17 @@ def of_test_users(question, methods, settings):
     _, (_, edges, known) = held_out(question)
     made = recommended(question, methods, edges, known, settings)
     return {one.method: of_users(one.lists, question, edges, [question.at]) for one in made}
+
+
+def among_cold(question, methods, settings):
+    """Method -> recall@20 of each test user who is to get an artist whom nobody has in train, among such artists alone."""
+    _, (_, edges, known) = held_out(question)
+    cold = cold_items(question)
+    asked = edges[cold[question.split.edges.target[edges]]]
+    if not len(asked):
+        return {}
+    made = recommended(question, methods, asked, known, settings, among=cold)
+    return {one.method: of_users(one.lists, question, asked, [20])["recall@20"] for one in made}
 
 
 def page(found):
@@ -181,13 +203,16 @@ def differences_table(title, each):
 
 
 def arms_table(arms):
-    """mmgraph, the gnn and EASE of every arm."""
-    head = ["arm", "mmgraph recall@20", "NDCG@20", "gnn NDCG@20", "EASE NDCG@20", "cold, among the cold: recall@20", "chosen"]
-    wanted = [(OURS, "recall@20"), (OURS, "ndcg@20"), ("gnn", "ndcg@20"), ("ease", "ndcg@20")]
-    wanted += [(OURS, "recall@20", "items=cold, among the cold")]
-    made = [[name, *(cell(one["rows"], *what) for what in wanted), one["evidence"]["chosen"]] for name, one in arms.items()]
-    seconds = [f"{one['trained_s']:.0f}" for one in arms.values()]
-    return table([*head, "training, CPU s"], [[*row, last] for row, last in zip(made, seconds, strict=True)])
+    """mmgraph and the gnn of every arm."""
+    head = ["arm", "mmgraph recall@20", "mmgraph NDCG@20", "gnn recall@20", "gnn NDCG@20"]
+    head += ["mmgraph, cold among the cold: recall@20", "gnn", "chosen", "training, CPU s"]
+    rows = []
+    for name, one in arms.items():
+        values = [one["test"][method][metric] for method in (OURS, "gnn") for metric in METRICS]
+        values += [one["cold"].get(method) for method in (OURS, "gnn")]
+        shown = ["–" if value is None else "{:.3f} ({:.3f}–{:.3f})".format(*value) for value in values]
+        rows.append([name, *shown, one["evidence"]["chosen"], f"{one['trained_s']:.0f}"])
+    return table(head, rows)
 
 
 def cell(rows, method, metric, group=""):
@@ -237,7 +262,7 @@ def main():
     for name in options.arms.split(","):
         found["arms"][name] = bench.arm(name)
         found["worth"] = bench.worth()
-        print(name, found["arms"][name]["verdict"], flush=True)
+        print(name, found["arms"][name]["test"], flush=True)
         options.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
         options.out.with_suffix(".md").write_text(page(found))
 
