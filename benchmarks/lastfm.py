@@ -159,16 +159,15 @@ def among_cold(question, methods, settings):
 
 def page(found):
     """The results as Markdown."""
-    lines = [
-        f"# lastfm: artists for users\n\nWritten by `python benchmarks/lastfm.py`, {found['written']}; seed {found['seed']}."
-    ]
+    told = " ".join(["python benchmarks/lastfm.py", *found["settings"]])
+    lines = [f"# lastfm: artists for users\n\nWritten by `{told}`, {found['written']}; seed {found['seed']}.", "", *about()]
     arms = found["arms"]
     if "all" in arms:
         lines += ["", *methods_table(arms["all"]["rows"]), "", arms["all"]["verdict"], ""]
         for who, key in (("mmgraph", "minus"), ("gnn", "gnn minus")):
             lines += [*differences_table(f"{who} minus", arms["all"][key]), ""]
         lines += [f"LightGCN (PyG): {arms['all']['peer']}.", ""] if arms["all"]["peer"] else []
-    lines += arms_table(arms)
+    lines += ["", *arms_table(arms)]
     for name, each in found.get("worth", {}).items():
         lines += ["", *differences_table(f"all minus {name}", each)]
     return "\n".join(lines) + "\n"
