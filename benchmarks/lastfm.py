@@ -166,7 +166,7 @@ def page(found):
         lines += ["", *methods_table(arms["all"]["rows"]), "", arms["all"]["verdict"], ""]
         for who, key in (("mmgraph", "minus"), ("gnn", "gnn minus")):
             lines += [*differences_table(f"{who} minus", arms["all"][key]), ""]
-        lines += [f"LightGCN (PyG): {arms['all']['peer']}.", ""] if arms["all"]["peer"] else []
+        lines += [f"LightGCN (PyG): {arms['all']['peer']}."] if arms["all"]["peer"] else []
     lines += ["", *arms_table(arms)]
     for name, each in found.get("worth", {}).items():
         lines += ["", *differences_table(f"all minus {name}", each)]
