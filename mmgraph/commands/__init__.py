@@ -1,0 +1,1 @@
+"""The commands: each takes its words, prints, and gives an exit status; heavy imports are made when it is called."""
