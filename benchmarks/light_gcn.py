@@ -69,7 +69,7 @@ def made(size):
     """(users, items) of the links, int64, sorted, each pair once; kept in the temporary folder, as large ones take a minute."""
     kept = Path(tempfile.gettempdir()) / f"light_gcn-{size.users}-{size.items}-{size.links}.npy"
     if kept.exists():
-        return tuple(np.load(kept))
+        return tuple(np.load(kept, allow_pickle=False))
     rng = np.random.default_rng(0)
     drawn = [
         (rng.permutation(count).astype(np.int64)[(count * rng.random(size.links * 3 // 2) ** 2).astype(np.int64)])

@@ -122,7 +122,7 @@ def test_labels_are_pooled_where_it_is_likelier_and_not_less_accurate_by_more_th
     pieces = {name: soft(truth, 3, 0.7, generator, right * generator.random()) for name in ("gnn", "a", "b")}
     _, report = combine_labels(question, pieces, seed=seed)
     valid, best = question.split.valid, max(accuracy(p, question, question.split.valid) for p in pieces.values())
-    stack, fold = np.stack(list(pieces.values()))[:, valid], evidence._folds(evidence.groups_of(question, valid), seed)
+    stack, fold = np.stack(list(pieces.values()))[:, valid], evidence.folds(evidence.groups_of(question, valid), seed)
     pooled, likelihood = slow_cross(stack, truth[valid], fold)
     alone = {name: slow_cross(p[None, valid], truth[valid], fold)[1] for name, p in pieces.items()}
     name = max(pieces, key=lambda one: (accuracy(pieces[one], question, valid), alone[one].mean()))
@@ -136,7 +136,7 @@ def test_labels_are_pooled_where_it_is_likelier_and_not_less_accurate_by_more_th
 def slow_without(question, methods, left_out, seed):
     """Fit and rank the other methods alone, fold by fold, with the same sample of candidates."""
     valid = evidence.used_of_validation(question, seed)
-    fold = evidence._folds(question.units(valid), seed)
+    fold = evidence.folds(question.units(valid), seed)
     samples, context = evidence._samples(question, methods, valid, seed)
     kept = [i for i in range(2 * len(methods)) if i // 2 != left_out]
     places = [i for i in range(len(methods)) if i != left_out]
@@ -360,11 +360,11 @@ def test_sampled_candidates_stand_for_all(monkeypatch):
 
 def test_folds_are_even_and_keep_groups_together():
     groups = np.repeat(np.arange(10), 3)
-    fold = evidence._folds(groups, seed=1)
+    fold = evidence.folds(groups, seed=1)
     assert np.bincount(fold).tolist() == [6] * 5
     assert all(len(set(fold[groups == g])) == 1 for g in range(10))
-    np.testing.assert_array_equal(fold, evidence._folds(groups, seed=1))
-    assert np.bincount(evidence._folds(np.full(30, 4), seed=1)).tolist() == [6] * 5  # nobody else could judge
+    np.testing.assert_array_equal(fold, evidence.folds(groups, seed=1))
+    assert np.bincount(evidence.folds(np.full(30, 4), seed=1)).tolist() == [6] * 5  # nobody else could judge
 
 
 def test_of_one_group_alone_weights_are_judged_by_items():
@@ -377,7 +377,7 @@ def test_of_one_group_alone_weights_are_judged_by_items():
     assert report.chosen == COMBINATION
     test = question.split.test
     assert accuracy(pooled, question, test) > max(accuracy(p, question, test) for p in pieces.values()) + 0.05
-    valid, fold = question.split.valid, evidence._folds(np.zeros(300, int), seed=7)
+    valid, fold = question.split.valid, evidence.folds(np.zeros(300, int), seed=7)
     stack, right = np.stack(list(pieces.values())), 0
     for number in range(evidence.FOLDS):
         held = valid[fold == number]

@@ -37,7 +37,8 @@ def curve(trained, name):
     return [value for _, what, value in trained.curves if what == name]
 
 
-WEIGHTLESS = {"appnp", "grand", "sgc"}  # they smooth what they are given: made for categories, too alike for what follows
+# They smooth what they are given: made for categories, too alike for what follows; and vectors of one length.
+LESS = {"appnp": 1.1, "grand": 1.1, "sgc": 1.1, "light_gcn_pp": 1.8}
 
 
 @pytest.mark.parametrize("layer", registry.discover("layer"))
@@ -45,7 +46,7 @@ def test_both_tasks_are_learnt(tmp_path, layer):
     trained = run(tmp_path, layer=layer)
     assert max(curve(trained, "valid/segment.category/accuracy")) > 0.8
     mrr = curve(trained, "valid/segment/follows/segment/mrr")
-    assert max(mrr) > (1.1 if layer in WEIGHTLESS else 3) * mrr[0]
+    assert max(mrr) > LESS.get(layer, 3) * mrr[0]
     assert trained.embeddings["segment"].shape == (100, 32)
     assert torch.isfinite(trained.embeddings["video"]).all()
 
