@@ -1,8 +1,12 @@
-"""Where the real media, graphs and weights are, when they are there."""
+"""Where the real media, graphs and weights are, when they are there; and property tests that a busy machine may take long for."""
 
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 ROOT = Path(__file__).resolve().parents[1]
 
