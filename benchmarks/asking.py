@@ -227,7 +227,7 @@ def table(found, method):
     return "\n".join(lines)
 
 
-def main():
+def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("data/sample"))
     parser.add_argument("--store", type=Path, default=Path("runs/store"))
@@ -243,10 +243,11 @@ def main():
     parser.add_argument("--seconds", type=float, default=1e9, help="no seed begins after that")
     parser.add_argument("--set", nargs="*", default=[], help="further settings, --section.key=value without the dashes")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "asking")
-    given = parser.parse_args()
-    warnings.simplefilter("ignore")
-    path, until = given.out.with_suffix(".json"), time.monotonic() + given.seconds
-    found = json.loads(path.read_text()) if path.exists() else {}
+    return parser.parse_args()
+
+
+def made(given):
+    """The settings, the graph with the vectors of its encoders, and what is stored of those that can be trained."""
     names = dict(zip(("image", "audio", "text"), WEIGHT_FREE, strict=True))
     words = [f"--encoders.{modality}=[{name}]" for modality, name in names.items()]
     words += [f"--catalogue.root={given.root}", f"--encoders.store={given.store}", f"--tasks={TASKS}"]
@@ -254,36 +255,53 @@ def main():
     settings = load(CONFIG, words)
     catalogue, content = read(settings)
     collected = features(settings, catalogue, content)
-    graph = assemble(settings, catalogue, collected, content)
-    if given.keep:
-        keep(graph, given.keep)
-        return
+    return settings, assemble(settings, catalogue, collected, content), collected.tops
+
+
+def seeds_of(given, settings, graph, tops):
+    """What each seed gave, with those of earlier calls; written after each."""
+    path, until = given.out.with_suffix(".json"), time.monotonic() + given.seconds
+    found = json.loads(path.read_text()) if path.exists() else {}
     for seed in range(given.first, given.first + given.seeds):
         before = found.get(str(seed), {"accuracy": {}, "seconds": {}})
         lacking = [name for name in given.strategies.split(",") if name not in before["accuracy"]]
         if not lacking or time.monotonic() > until:
             continue
         own = msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, seed=seed))
-        one = measured(own, graph, collected.tops, given, lacking)
+        one = measured(own, graph, tops, given, lacking)
         found[str(seed)] = one | {key: {**before[key], **one[key]} for key in ("accuracy", "seconds")}
         path.write_text(json.dumps(found, indent=1))
         print(seed, json.dumps(found[str(seed)]["seconds"]), flush=True)
         print({name: [round(x[OURS], 3) for x in one] for name, one in found[str(seed)]["accuracy"].items()}, flush=True)
+    return found
+
+
+def page(given, found, plain):
+    """Head, and a table of each way to answer; plain: what the seeds of the regression gave, if any."""
     where = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     head = f"# Asking for labels\n\n`python benchmarks/asking.py`, {where}, {datetime.now(tz=UTC).date().isoformat()}.\n"
-    parts = [
-        f"## {'What is handed out' if method == OURS else 'The network alone'}\n\n{table(found, method)}\n"
-        for method in METHODS
-    ]
     told = f"{len(found)} seeds, {given.n} labels a round, updates of at most {given.epochs} epochs"
     told += f"; settings: {', '.join(given.set) or 'those of configs/video.yaml'}.\n"
-    if given.plain:
-        plain = plainly(settings, graph, given, given.plain)
-        parts.append(
-            f"## A logistic regression on vectors spread over the links, {given.plain} seeds\n\n{table(plain, 'regression')}\n"
-        )
-    given.out.with_suffix(".md").write_text("\n".join([head, told, *parts]))
-    print(*parts, sep="\n")
+    names = {OURS: "What is handed out", GNN: "The network alone"}
+    parts = [f"## {names[method]}\n\n{table(found, method)}\n" for method in METHODS]
+    if plain:
+        title = f"## A logistic regression on vectors spread over the links, {given.plain} seeds"
+        parts.append(f"{title}\n\n{table(plain, 'regression')}\n")
+    return "\n".join([head, told, *parts])
+
+
+def main():
+    """The seeds with the network, then those of the regression, and the page."""
+    given = arguments()
+    warnings.simplefilter("ignore")
+    settings, graph, tops = made(given)
+    if given.keep:
+        keep(graph, given.keep)
+        return
+    found = seeds_of(given, settings, graph, tops)
+    plain = plainly(settings, graph, given, given.plain) if given.plain else None
+    given.out.with_suffix(".md").write_text(page(given, found, plain))
+    print(given.out.with_suffix(".md").read_text())
 
 
 if __name__ == "__main__":
