@@ -9,7 +9,6 @@ what it is told are in ``pyg_light_gcn.py``; iALS is by ``implicit``.
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its t
 
 import msgspec
 import numpy as np
+from arms import write_arms
 from pyg_light_gcn import Peer
 
 from mmgraph import registry
@@ -257,13 +257,7 @@ def main():
     bench = Bench(settings, whole, options)
     written = datetime.now(UTC).strftime("%Y-%m-%d")
     found = {"seed": options.seed, "written": written, "settings": options.settings, "arms": {}}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    for name in options.arms.split(","):
-        found["arms"][name] = bench.arm(name)
-        found["worth"] = bench.worth()
-        print(name, found["arms"][name]["test"], flush=True)
-        options.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(page(found))
+    write_arms(found, bench, options.arms.split(","), "test", page, options.out)
 
 
 if __name__ == "__main__":

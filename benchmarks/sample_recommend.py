@@ -11,7 +11,6 @@ combination are chosen by NDCG@10 on validation; the test is read once an arm. I
 
 import argparse
 import dataclasses
-import json
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
 
 import numpy as np
+from arms import write_arms
 from msgspec.structs import replace
 
 from mmgraph import registry
@@ -243,13 +243,7 @@ def main():
     encoders = ", ".join(one["card"]["name"] for one in collected.encoders.values())
     written = datetime.now(UTC).strftime("%Y-%m-%d")
     found = {"seed": options.seed, "written": written, "encoders": encoders, "arms": {}, "worth": {}}
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    for name in options.arms:
-        found["arms"][name] = bench.arm(name)
-        found["worth"] = bench.worth()
-        print(name, found["arms"][name]["verdict"], flush=True)
-        options.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(page(found))
+    write_arms(found, bench, options.arms, "verdict", page, options.out)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,9 @@ from mmgraph.types import Relation
 PATH = Path(__file__).parents[2] / "benchmarks" / "sample_recommend.py"
 SPEC = importlib.util.spec_from_file_location("benchmark_of_sample_recommend", PATH)
 bench = importlib.util.module_from_spec(SPEC)
+sys.path.insert(0, str(PATH.parent))  # as for a script that is run
 SPEC.loader.exec_module(bench)
+sys.path.remove(str(PATH.parent))
 
 WATCHED, CONTAINS = Relation("user", "watched", "video"), Relation("video", "contains", "segment")
 SET_TO = Relation("video", "set_to", "music")
