@@ -158,10 +158,9 @@ class NeighbourBatches(IterableDataset[Batch]):
             for name in (relation, relation.reverse):
                 self._dgl_graph.edges[name].data[_PAST] = torch.from_numpy(past.copy())
         exclude = {}
-        for one in drawn.values():
-            ids = torch.from_numpy(one.asked.withheld(one.chosen))
-            for relation in (one.asked.relation, one.asked.relation.reverse):
-                exclude[tuple(relation)] = ids.clone()
+        for relation, ids in gone([(one.asked, one.chosen) for one in drawn.values()], None).edges.items():
+            for name in (relation, relation.reverse):
+                exclude[tuple(name)] = torch.from_numpy(ids.copy())
         tensors = {kind: torch.from_numpy(ids) for kind, ids in seeds.items()}
         torch.get_num_threads()  # a thread's first use of torch sets its number of OpenMP threads, which must not come later
         with self._threads.limit(limits=1, user_api="openmp"):

@@ -1,5 +1,7 @@
 """No message of a training step is a link that the step predicts or that is held out, nor its reverse: in all three loaders."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from facts_made import RELATIONS, facts
@@ -17,9 +19,9 @@ TRAIN = SPLIT.visible.edges[FOLLOWS]
 COUNT = SPLIT.visible.count("segment")
 ASKED = [AskedLinks("follows", FOLLOWS, TRAIN.source, TRAIN.target, COUNT, COUNT, Uniform(num=30))]
 LOADERS = {
-    "full": lambda: FullGraphBatches(SPLIT.visible, 2, ASKED, [], 0.3, seed=1),
-    "steps": lambda: WholeGraphSteps(SPLIT.visible, 2, ASKED, [], [], 7, seed=1),
-    "neighbours": lambda: NeighbourBatches(SPLIT.visible, (50, 50), ASKED, [], 7, seed=1),
+    "full": lambda asked: FullGraphBatches(SPLIT.visible, 2, asked, [], 0.3, seed=1),
+    "steps": lambda asked: WholeGraphSteps(SPLIT.visible, 2, asked, [], [], 7, seed=1),
+    "neighbours": lambda asked: NeighbourBatches(SPLIT.visible, (50, 50), asked, [], 7, seed=1),
 }
 
 
@@ -44,7 +46,7 @@ def test_what_is_predicted_or_held_out_is_in_no_message(loader):
     train = pairs(TRAIN.source, TRAIN.target)
     held = [one.edges.take(part) for part in (one.valid, one.test)]
     hidden = set().union(*(pairs(part.source, part.target) for part in held))
-    for batch in LOADERS[loader]():
+    for batch in LOADERS[loader](ASKED):
         links, items = batch.links["follows"], batch.inputs.items["segment"]
         asked = pairs(items[links.source], items[links.target])
         passed = messages(batch, FOLLOWS)
@@ -56,6 +58,15 @@ def test_what_is_predicted_or_held_out_is_in_no_message(loader):
     if loader != "full":
         assert predicted == train, "an epoch asks every train link"
         assert len(seen) > len(train) / 2
+
+
+@pytest.mark.parametrize("loader", LOADERS)
+def test_what_either_of_two_questions_about_a_relation_predicts_is_in_no_message(loader):
+    for batch in LOADERS[loader]([*ASKED, replace(ASKED[0], name="of the same")]):
+        items, passed = batch.inputs.items["segment"], messages(batch, FOLLOWS)
+        asked = [pairs(items[one.source], items[one.target]) for one in batch.links.values()]
+        assert len(asked) == 2 and asked[0] - asked[1] and passed
+        assert not passed & (asked[0] | asked[1])
 
 
 def test_facts_predicted_or_held_out_are_in_no_message():
