@@ -58,6 +58,7 @@ def test_interactions_alone(tmp_path):
         ),
         (INTER + "3\t01\t1\t1\t0\n", {"text": vectors(4)}, r"baby.inter, line 6, column 'itemID': text_feat.npy has no row"),
         (INTER + "3\tB07\t1\t1\t0\n", {"text": vectors(4)}, r"baby.inter, line 6, column 'itemID': text_feat.npy has no row"),
+        (INTER + "3\t²\t1\t1\t0\n", {"text": vectors(4)}, r"baby.inter, line 6, column 'itemID': text_feat.npy has no row"),
         (
             INTER,
             {"text": vectors(4), "image": vectors(3)},

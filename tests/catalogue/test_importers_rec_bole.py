@@ -117,3 +117,18 @@ def test_what_is_said_where_files_are_not_there(tmp_path):
         RecBole(root=tmp_path).read()
     with pytest.raises(CatalogueError, match=r"there is no e.inter"):
         RecBole(root=written(tmp_path, inter=INTER), name="e").read()
+
+
+def test_columns_of_numbers_in_which_nothing_stands_are_no_vectors(tmp_path):
+    item = "item_id:token\tprice:float\temb:float_seq\ni1\t\t\ni2\t\t\n"
+    catalogue = RecBole(root=written(tmp_path, inter=INTER, item=item)).read()
+    assert catalogue.kinds() == {"user": 2, "item": 2} and catalogue.features == ()
+
+
+def test_ids_of_any_script_and_a_fact_without_a_relation(tmp_path):
+    inter = "user_id:token\titem_id:token\nžofie\tкнига\n"
+    catalogue = RecBole(root=written(tmp_path, inter=inter)).read()
+    assert links(catalogue) == [("user/žofie", "interacts", "item/книга", 1.0)]
+    kg = "head_id:token\trelation_id:token\ttail_id:token\nm.1\tof\tm.2\nm.2\t\tm.3\n"
+    with pytest.raises(CatalogueError, match=r"d.kg, line 3, column 'relation': it is empty"):
+        RecBole(root=written(tmp_path, kg=kg)).read()

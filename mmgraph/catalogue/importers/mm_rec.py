@@ -95,7 +95,7 @@ class MMRec(Importer):
             raise CatalogueError("files of vectors have different numbers of rows", given=given, todo="give each item one row")
         written = one.columns[self.item]
         number = pd.to_numeric(pd.Series(written, dtype=object), errors="coerce").to_numpy(np.float64)
-        plain = np.array([str(word).isdigit() and str(word) == str(int(word)) for word in pd.unique(written)])
+        plain = np.array([str(word).isdecimal() and str(word) == str(int(word)) for word in pd.unique(written)])
         odd = ~(number < next(iter(rows.values()))) | pd.Index(written).isin(pd.unique(written)[~plain])
         if odd.any():
             at, name = int(np.argmax(odd)), next(iter(rows)).name

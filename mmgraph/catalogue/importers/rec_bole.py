@@ -141,9 +141,9 @@ class RecBole(Importer):
             same = pd.Series(of_items[there], index=entities[there]).groupby(level=0, sort=False).first()
             ends = [pd.Series(end).map(same).fillna(pd.Series(end)).to_numpy(dtype=object) for end in ends]
         others = [Named(without(end, pd.Index(end).isin(items)), kg.path.name, kg.written.place) for end in ends]
-        relations = kg.column("relation_id")
-        plain = plain_names([one for one in relations if one], "relations")
-        names = np.array([*(plain.get(one) for one in relations), None], dtype=object)[:-1]
+        code, relations = pd.factorize(kg.column("relation_id"))
+        plain = plain_names(relations.tolist(), "relations")
+        names = np.array([*(plain[one] for one in relations), None], dtype=object)[code]
         return named_items("entity", others), kg.written.links(ends[0], names, ends[1])
 
     def _labels(self, one: "_Atomic", kind: str, column: str) -> Iterator[Table]:
@@ -160,11 +160,13 @@ class RecBole(Importer):
         if single:
             rows = np.flatnonzero(np.all([pd.notna(one.written.columns[name]) for name in single], axis=0))
             numbers = partial(one.numbers, single, rows)
-            yield kept.given(kind, _NUMBERS, ids[rows].tolist(), f"{digest} {_NUMBERS}", numbers)
+            if len(rows):
+                yield kept.given(kind, _NUMBERS, ids[rows].tolist(), f"{digest} {_NUMBERS}", numbers)
         for name in [name for name, type_ in one.types.items() if type_ == "float_seq"]:
             rows = np.flatnonzero(pd.notna(one.written.columns[name]))
             vectors = partial(one.sequences, name, rows, self.separator)
-            yield kept.given(kind, name, ids[rows].tolist(), f"{digest} {name}", vectors)
+            if len(rows):
+                yield kept.given(kind, name, ids[rows].tolist(), f"{digest} {name}", vectors)
 
 
 @dataclass(frozen=True)
