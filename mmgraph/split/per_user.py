@@ -22,7 +22,7 @@ def per_user(graph: Graph, edges: Edges, settings: LinkSplitSettings, seed: int)
     """
     drawn = generator(seed, f"{edges.relation} per user").permutation(len(edges))
     place, count = _places(edges.source, drawn)
-    test = _share(count, settings.test)
+    test = np.minimum(_share(count, settings.test), count - 1)
     valid = np.minimum(_share(count, settings.valid), count - test - 1)
     return _together(graph, edges, _sides(place, count, valid, test))
 

@@ -23,7 +23,7 @@ def sides_of(split):
     return side
 
 
-@given(some_pairs, st.integers(0, 5), st.sampled_from([(0.1, 0.2), (0.0, 0.5), (0.4, 0.0), (0.3, 0.6)]))
+@given(some_pairs, st.integers(0, 5), st.sampled_from([(0.1, 0.2), (0.0, 0.5), (0.4, 0.0), (0.3, 0.6), (0.0, 0.95)]))
 @settings(max_examples=60, deadline=None)
 def test_a_share_of_each_users_links_is_held_out(graph, edges, pairs, seed, shares):
     links = edges("user/likes/video", pairs)
@@ -37,7 +37,7 @@ def test_a_share_of_each_users_links_is_held_out(graph, edges, pairs, seed, shar
         if len(own) < 3:
             assert not own.any()
             continue
-        test = max(round(len(own) * shares[1]), 1) if shares[1] else 0
+        test = min(max(round(len(own) * shares[1]), 1), len(own) - 1) if shares[1] else 0
         valid = min(max(round(len(own) * shares[0]), 1) if shares[0] else 0, len(own) - 1 - test)
         assert [(own == part).sum() for part in (1, 2)] == [valid, test]
         assert (own == 0).any()
