@@ -131,8 +131,8 @@ class GraphSettings(Section, frozen=True):
 
 class LinkSplitSettings(Section, frozen=True):
     """method: random, time (the newest are held out), cold (all links of held-out items), per_user (of each source's links), leave_last
-    (of each source the newest is test, the one before valid) or given (by the table). valid, test: shares of the known links; 0 leaves
-    none of a source's last ones.
+    (of each source the newest is test, the one before valid) or given (by the table; where that has no valid link, the share ``valid`` of
+    its train links is drawn). valid, test: shares of the known links; 0 leaves none of a source's last ones.
 
     cold: which end of a relation is held out, as new items of the ``target`` kind are (a video that nobody has watched yet), of the
     ``source`` kind, or of ``both``; within one kind an item's links of both ways leave. ``parent``: all items of one parent together, as

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from mmgraph.errors import SplitError
 from mmgraph.graph.contract import Edges, Graph
@@ -25,8 +26,8 @@ def split_links(
     _check_shares(settings)
     targets = {relation: graph.edges[relation] for relation in relations}
     if settings.method == "given":
-        _check_given(list(targets.values()))
-        return {relation: given(edges) for relation, edges in targets.items()}
+        lacking = _check_given(list(targets.values()), settings)
+        return {r: _with_valid(graph, given(e), settings, seed) if r in lacking else given(e) for r, e in targets.items()}
     if settings.method == "time":
         return time(graph, targets, settings)
     if settings.method == "cold":
@@ -87,8 +88,18 @@ def _given_sides(edges: Edges) -> "np.ndarray[tuple[int], np.dtype[np.int8]]":
     return np.where(edges.split < 0, 0, edges.split)
 
 
-def _check_given(targets: Sequence[Edges]) -> None:
-    """Every relation has train links; of relations between the same kinds (of a knowledge graph) some have valid and test links."""
+def _with_valid(graph: Graph, split: LinkSplit, settings: LinkSplitSettings, seed: int) -> LinkSplit:
+    """With the share ``valid`` of the train links drawn by chance as valid ones: many published splits are of train and test alone."""
+    seen = split.edges.take(split.train)
+    drawn = random(graph, seen, replace(settings, test=0.0), seed)
+    return LinkSplit(split.edges, split.train[drawn.train], split.train[drawn.valid], split.test)
+
+
+def _check_given(targets: Sequence[Edges], settings: LinkSplitSettings) -> set[Relation]:
+    """Every relation has train links; of relations between the same kinds (of a knowledge graph) some have valid and test links. Gives
+    those of which none has valid links, where a share of them is to be drawn.
+    """
+    without = set[Relation]()
     sides: dict[tuple[str, str], list[Edges]] = {}
     for edges in targets:
         sides.setdefault((edges.relation.source, edges.relation.target), []).append(edges)
@@ -96,9 +107,12 @@ def _check_given(targets: Sequence[Edges]) -> None:
         each = [set(np.unique(_given_sides(edges)).tolist()) for edges in together]
         for code, name in enumerate(("train", "valid", "test")):
             lacking = [edges.relation for edges, codes in zip(together, each, strict=True) if code not in codes]
-            if len(lacking) == len(together) or (code == 0 and lacking):
+            if name == "valid" and settings.valid and len(lacking) == len(together):
+                without |= {*lacking}
+            elif len(lacking) == len(together) or (code == 0 and lacking):
                 todo = f"mark some as {name}, or take split.links.method: random"
                 raise SplitError(f"the table gives no {name} link of {lacking[0]}", todo=todo)
+    return without
 
 
 def _by_side(edges: Edges, side: "np.ndarray[tuple[int], np.dtype[np.int8]]") -> LinkSplit:

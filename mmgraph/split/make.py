@@ -51,7 +51,7 @@ def make(
     if settings.links.method in ("per_user", "leave_last"):
         notes += [note for split in links.values() for note in user_notes(graph, split.edges)]
     if settings.links.method == "given":
-        notes += _backwards(links)
+        notes += [*_drawn_valid(links), *_backwards(links)]
     if labels and settings.labels.group == "none" and any(split.labels.kind in graph.parent for split in labels.values()):
         notes.append("items of one parent may stand on both sides of the split (split.labels.group: none)")
     notes += _told_by_overlap(links)
@@ -82,6 +82,15 @@ def hidden(split: Split, relation: Relation, links: Bools) -> Split:
     return replace(
         split, links=every, visible=split.visible.with_edges(made_again(split.visible, split.visible.edges, left, []))
     )
+
+
+def _drawn_valid(links: Mapping[Relation, LinkSplit]) -> list[str]:
+    """What to say where the table says of no link that it is valid, and some of train are."""
+    return [
+        f"{len(split.valid)} train links of {relation} are valid ones, drawn by chance: the table gives none"
+        for relation, split in links.items()
+        if len(split.valid) and split.edges.split is not None and not (split.edges.split == 1).any()
+    ]
 
 
 def _backwards(links: Mapping[Relation, LinkSplit]) -> list[str]:

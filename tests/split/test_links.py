@@ -177,7 +177,24 @@ def test_given_is_honoured(graph, edges):
         make(graph({"user": 5, "video": 5}, [edges("user/likes/video", pairs)]), [LIKES], [], asked("given"), 0)
     likes = edges("user/likes/video", pairs, split=np.array([2, -1, 0, 0, 2], np.int8))
     with pytest.raises(SplitError, match=r"the table gives no valid link of user/likes/video; mark some as valid"):
-        make(graph({"user": 5, "video": 5}, [likes]), [LIKES], [], asked("given"), 0)
+        make(graph({"user": 5, "video": 5}, [likes]), [LIKES], [], asked("given", valid=0.0), 0)
+    every = edges("user/likes/video", pairs, split=np.zeros(5, np.int8))
+    with pytest.raises(SplitError, match=r"the table gives no test link of user/likes/video; mark some as test"):
+        make(graph({"user": 5, "video": 5}, [every]), [LIKES], [], asked("given"), 0)
+
+
+def test_of_a_given_split_without_valid_links_some_of_train_are_drawn(graph, edges):
+    pairs = [(i, j) for i in range(10) for j in range(5)]
+    side = np.array([2 if number % 5 == 0 else 0 for number in range(50)], np.int8)
+    made, asking = graph({"user": 10, "video": 5}, [edges("user/likes/video", pairs, split=side)]), asked("given", valid=0.1)
+    split = make(made, [LIKES], [], asking, 3)
+    one = split.links[LIKES]
+    assert one.test.tolist() == np.flatnonzero(side == 2).tolist() and len(one.valid) == 4
+    assert sorted([*one.train, *one.valid]) == np.flatnonzero(side == 0).tolist()
+    assert len(split.visible.edges[LIKES]) == 36
+    assert "4 train links of user/likes/video are valid ones, drawn by chance: the table gives none" in split.notes
+    assert make(made, [LIKES], [], asking, 3).links[LIKES].valid.tolist() == one.valid.tolist()
+    assert make(made, [LIKES], [], asking, 4).links[LIKES].valid.tolist() != one.valid.tolist()
 
 
 def test_unknown_relation_names_the_near_ones(graph, edges):
