@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmgraph.catalogue.check import Repeated, checked
-from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, LINK_COLUMNS, Catalogue, GivenFeatures
+from mmgraph.catalogue.check import checked
+from mmgraph.catalogue.contract import ITEM_COLUMNS, LABEL_COLUMNS, LINK_COLUMNS, Catalogue, GivenFeatures, Repeated
 from mmgraph.catalogue.features import find_features
 from mmgraph.catalogue.tables import Table, find_table, read_table
 from mmgraph.errors import CatalogueError

@@ -7,7 +7,6 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,7 @@ from mmgraph.catalogue.contract import (
     UNUSABLE,
     Catalogue,
     GivenFeatures,
+    Repeated,
     Stands,
     Unread,
 )
@@ -30,7 +30,6 @@ from mmgraph.types import Bools, Ints, Strings, Times
 _log = logging.getLogger(__name__)
 _NAME = re.compile(r"[\w.\-]+")
 _SPLITS = ("train", "valid", "test")
-Repeated = Literal["add", "last"]
 
 
 def checked(
@@ -60,6 +59,7 @@ def checked(
         features=features,
         sources=dict(sources or {}),
         stands=stands,
+        repeated=repeated,
     )
     check_features(catalogue)
     unread = _missing_files(frame)
@@ -205,10 +205,11 @@ def _links(table: Table | None, ids: pd.Index, repeated: Repeated) -> tuple[pd.D
         _known(frame, table, column, ids)
     for column in ("time", "weight"):
         frame[column] = _numbers(frame, table, column)
+    weighted = frame["weight"].notna().to_numpy()
     frame["weight"] = frame["weight"].fillna(1.0)
     _splits(frame, table)
     merged, row = _merge_links(frame, table, repeated)
-    return merged, Stands(row, table.placing())
+    return merged, Stands(row, table.placing(), weighted[row])
 
 
 def _known(frame: pd.DataFrame, table: Table, column: str, ids: pd.Index) -> None:

@@ -5,17 +5,20 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from mmgraph.catalogue.kinds import Held
-from mmgraph.types import Ints
+from mmgraph.types import Bools, Ints
 
 ITEM_COLUMNS = ("id", "kind", "path", "text", "parent", "start_s", "end_s")
 LINK_COLUMNS = ("source", "relation", "target", "time", "weight", "split")
 LABEL_COLUMNS = ("id", "field", "value", "split")
 UNUSABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # in an id: ids stand one a line in files, as UTF-8
+Repeated = Literal["add", "last"]
+"""Of rows of one link: their weights added and the earliest time, or the newest row in their place."""
 MEDIA_KINDS = ("video", "segment", "image", "music", "text")
 
 
@@ -40,10 +43,17 @@ class Unread:
 
 @dataclass(frozen=True)
 class Stands:
-    """Where links stand: ``row`` int64 [links], of the table that was read; ``place``: a row of it -> file and row, for a message."""
+    """Where links stand: ``row`` int64 [links], of the table that was read; ``place``: a row of it -> file and row, for a message;
+    weighted: bool [links], whether the row gives a weight.
+    """
 
     row: Ints
     place: Callable[[int], str]
+    weighted: Bools
+
+    def take(self, links: Bools) -> "Stands":
+        """Of the links under the mask."""
+        return Stands(self.row[links], self.place, self.weighted[links])
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,7 @@ class Catalogue:
     links: LINK_COLUMNS; ``time`` float seconds (NaN unknown), ``weight`` float (1.0 when not given), ``split`` None or a SplitName.
     labels: LABEL_COLUMNS; several values of one field on one item make the field multi-label.
     holds: path -> what the file holds by its content; filled by ``media.segments.cut``, until then its ending tells. stands: where links
-    were read; None where they come from no file.
+    were read; None where they come from no file. repeated: how rows of one link were merged.
     """
 
     items: pd.DataFrame
@@ -66,6 +76,7 @@ class Catalogue:
     sources: Mapping[str, str] = field(default_factory=dict)
     holds: Mapping[str, tuple[Held, ...]] = field(default_factory=dict)
     stands: Stands | None = None
+    repeated: Repeated = "add"
 
     def kinds(self) -> dict[str, int]:
         """How many items of each kind, in order of first appearance."""
@@ -94,7 +105,7 @@ class Catalogue:
             links=self.links[~linked].reset_index(drop=True),
             labels=self.labels[~self.labels["id"].isin(gone)].reset_index(drop=True),
             unread=self.unread + unread,
-            stands=self.stands and replace(self.stands, row=self.stands.row[~linked.to_numpy()]),
+            stands=self.stands and self.stands.take(~linked.to_numpy()),
         )
 
 

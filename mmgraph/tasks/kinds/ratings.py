@@ -16,14 +16,14 @@ from mmgraph.tasks.contract import Task
 from mmgraph.tasks.one_relation import asked_links
 from mmgraph.tasks.rated import RatingQuestion, values_of
 from mmgraph.tasks.ratings import CrossEntropy, Form, Ordinal, RatingsHead, Squared
-from mmgraph.types import Relation
+from mmgraph.types import Bools, Ints, Relation
 
 _FEW = Component(class_path="uniform", init_args={"num": 1})  # ratings are compared with nothing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ratings(Task):
-    """relation: ``user/name/item``, whose weights are ratings. scale: from the lowest to the highest, as it is known when not given.
+    """relation: ``user/name/item``, whose weights are ratings. scale: from the lowest to the highest, as train has them when not given.
 
     form: ``squared`` expects a number; ``cross_entropy`` and ``ordinal`` expect each level to be so likely, without and with their order,
     where there are at most 20 different ratings. weight: of the loss beside other tasks.
@@ -35,25 +35,30 @@ class Ratings(Task):
     weight: float = 1.0
 
     def check(self, catalogue: Catalogue) -> None:
-        """Raise a CatalogueError with file and row for the first rating outside the scale, SettingsError for a scale that is none."""
+        """Raise a CatalogueError with file and row for the first link without a rating and the first rating outside the scale,
+        SettingsError for a scale that is none.
+        """
+        own = np.flatnonzero(self._own(catalogue))
+        if catalogue.stands is not None:
+            lacking = own[~catalogue.stands.weighted[own]]
+            _refuse(catalogue, lacking, "there is no rating", "fill it in, or take out the row", "{source} for {target}")
         if self.scale is None:
             return
         low, high = self.scale
         if not low < high:
             raise SettingsError("a scale goes from its lowest to its highest rating", given=list(self.scale), todo="[1, 5]")
-        relation, kind = Relation.parse(self.relation), catalogue.items.set_index("id")["kind"]
-        links = catalogue.links
+        value = catalogue.links["weight"].to_numpy(np.float64)[own]
+        todo = "mend it, change the task's scale, or keep the newest of repeated rows (Tables: repeated: last)"
+        outside = own[~((value >= low) & (value <= high))]
+        wrong = f"a rating outside the scale {low:g} to {high:g}"
+        _refuse(catalogue, outside, wrong, todo, "{weight:g} of {source} for {target}")
+
+    def _own(self, catalogue: Catalogue) -> Bools:
+        """Which links are of the relation."""
+        relation, kind, links = Relation.parse(self.relation), catalogue.items.set_index("id")["kind"], catalogue.links
         ends = (links["source"].map(kind) == relation.source) & (links["target"].map(kind) == relation.target)
-        own = ((links["relation"] == relation.name) & ends).to_numpy()
-        value = links["weight"].to_numpy(np.float64)
-        outside = np.flatnonzero(own & ~((value >= low) & (value <= high)))
-        if len(outside):
-            todo = "mend it, change the task's scale, or keep the newest of repeated rows (Tables: repeated: last)"
-            wrong = f"{catalogue.place(int(outside[0]))}: a rating outside the scale {low:g} to {high:g}"
-            more = f" and {len(outside) - 1} more" if len(outside) > 1 else ""
-            first = links.iloc[int(outside[0])]
-            given = f"{first['weight']:g} of {first['source']} for {first['target']}{more}"
-            raise CatalogueError(wrong, given=given, todo=todo)
+        found: Bools = ((links["relation"] == relation.name) & ends).to_numpy(bool)
+        return found
 
     def relations(self, graph: Graph) -> list[Relation]:
         """See Task."""
@@ -72,7 +77,7 @@ class Ratings(Task):
 
     def _question(self, split: Split) -> RatingQuestion:
         links = split.links[Relation.parse(self.relation)]
-        value = values_of(links.edges)
+        value = values_of(links.edges.take(links.train))
         low, high = float(value.min()), float(value.max())
         if low == high:
             todo = "fill links.weight, or ask Recommend or Links"
@@ -89,3 +94,12 @@ class Ratings(Task):
         share = (np.searchsorted(levels, question.train.value)[:, None] == np.arange(len(levels))).mean(0).astype(np.float32)
         made = CrossEntropy if self.form == "cross_entropy" else Ordinal
         return made(levels.astype(np.float32), share)
+
+
+def _refuse(catalogue: Catalogue, links: Ints, wrong: str, todo: str, said: str) -> None:
+    """Raise for the first of these links, which is shown as ``said`` says."""
+    if not len(links):
+        return
+    given = said.format_map(catalogue.links.iloc[int(links[0])])
+    more = f" and {len(links) - 1} more" if len(links) > 1 else ""
+    raise CatalogueError(f"{catalogue.place(int(links[0]))}: {wrong}", given=f"{given}{more}", todo=todo)
