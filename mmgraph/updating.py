@@ -7,6 +7,7 @@ adds them to split and graph, ``train_on`` goes on, and the new state takes the 
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from mmgraph.evaluate.answers import Answers, answer
 from mmgraph.evaluate.changes import Change, changes, changes_of_rows
 from mmgraph.evaluate.effects import Measurement
 from mmgraph.graph.heterograph import save as save_graph
+from mmgraph.model.contract import Head
 from mmgraph.model.going_on import begin, keep_better
 from mmgraph.model.new_rows import fill_rows
 from mmgraph.model.train import EPOCHS, Trained, restored, train
@@ -34,7 +36,8 @@ from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
 from mmgraph.taking import Taken, taken, tasks_of
-from mmgraph.tasks.contract import Task
+from mmgraph.tasks.contract import FactsHead, RelationHead, Task
+from mmgraph.tasks.ratings import RatingsHead
 
 _log = logging.getLogger(__name__)
 SHARE = 4  # an update with answers trains for at most this part of the epochs of a fit, unless told
@@ -122,7 +125,7 @@ def _updated(opened: Reopened, given: Taken, new: RunFolder, number: int, epochs
         some = [one for one in opened.trained.heads if one.head.name in targets]
         answer(replace(opened.trained, heads=some), opened.split, settings.evaluate, settings.run.seed, before)
     counts = {kind: len(ids) for kind, ids in opened.graph.ids.items()}
-    going = Going(settings, tasks_of(opened), opened.tops, opened.run.checkpoints, targets, counts)
+    going = Going(settings, tasks_of(opened), opened.tops, opened.run.checkpoints, frozenset(targets), counts)
     with interruptible():
         trained, kept = train_on(going, given.split, new.checkpoints, number, epochs)
     if given.graph is not opened.graph:
@@ -146,7 +149,7 @@ class Going:
     tasks: Sequence[Task]
     tops: Mapping[str, Top]
     checkpoints: Path
-    changed: Collection[str]
+    changed: AbstractSet[str]
     items: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -160,16 +163,28 @@ def train_on(going: Going, split: Split, folder: Path, number: int, epochs: int)
     seed = settings.run.seed + number
     drawn = msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, seed=seed))
     module, data = built(drawn, split, going.tasks, going.tops)
-    heads = [i for i, head in enumerate(module.all_heads) if head.name in going.changed]
-    begin(module, going.checkpoints / (f"best-{heads[0]}.ckpt" if len(heads) == 1 else "best.ckpt"))
-    if going.items:
-        fill_rows(module.network, split.visible, going.items)
+
+    def earlier(file: str) -> None:
+        begin(module, going.checkpoints / file)
+        if going.items:
+            fill_rows(module.network, split.visible, going.items)
+
+    changed = [place for place, head in enumerate(module.all_heads) if not going.changed.isdisjoint(_asked_by(head))]
+    earlier(f"best-{changed[0]}.ckpt" if len(changed) == 1 else "best.ckpt")
     trainer: dict[str, Any] = {**settings.trainer, "max_epochs": epochs}
     curves = train(module, data, trainer, folder, settings.model).curves
-    kept = keep_better(module, data, going.checkpoints, folder, going.changed)
+    others = [place for place in range(len(module.all_heads)) if place not in changed]
+    kept = keep_better(module, data, others, folder, earlier)
     for name in kept:
         _log.info("%s keeps the epoch of before the update, which validates better", name)
     return restored(module, data, folder, curves), kept
+
+
+def _asked_by(head: Head) -> Collection[str]:
+    """The field or relations that a head asks; its name, where it is called otherwise, as that of a rating is."""
+    if isinstance(head, FactsHead):
+        return tuple(map(str, head.relations))
+    return (str(head.relation),) if isinstance(head, RelationHead | RatingsHead) else (head.name,)
 
 
 def _changed(

@@ -1,6 +1,6 @@
 """Training that begins with the weights of an earlier one, whose data have grown."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import IO
 
@@ -31,27 +31,29 @@ def begin(module: GraphModule, checkpoint: Path) -> None:
     module.load_state_dict(now)
 
 
-def keep_better(module: GraphModule, data: GraphData, before: Path, folder: Path, changed: Collection[str]) -> list[str]:
-    """For tasks whose question has not ``changed``: the epoch of ``before`` instead of that in ``folder``, where it validates better.
+def keep_better(
+    module: GraphModule, data: GraphData, asked: Collection[int], folder: Path, earlier: Callable[[str], None]
+) -> list[str]:
+    """For heads at these places: their epoch of before instead of that in ``folder``, where it validates better on the same data.
 
-    Both are folders of checkpoints, compared on the same validation data. Gives the names of the tasks that kept theirs.
+    ``earlier``: gives the module the weights of before, of the checkpoint of this name. Gives the names of the tasks that kept theirs.
     """
     kept = []
-    for number, head in enumerate(module.all_heads):
-        if head.name in changed or head.figure is None:
+    for number in asked:
+        head, file = module.all_heads[number], f"best-{number}.ckpt"
+        if head.figure is None:
             continue
-        file = f"best-{number}.ckpt"
-        old, new = (_figure(module, data, head, one / file) for one in (before, folder))
-        if old > new:
-            begin(module, before / file)
+        begin(module, folder / file)
+        now = _figure(module, data, head)
+        earlier(file)
+        if not now >= _figure(module, data, head):  # nothing is better than no number
             _save(module, folder / file)
             kept.append(head.name)
     return kept
 
 
 @torch.no_grad()
-def _figure(module: GraphModule, data: GraphData, head: Head, checkpoint: Path) -> float:
-    begin(module, checkpoint)
+def _figure(module: GraphModule, data: GraphData, head: Head) -> float:
     module.eval()
     batch = data.whole.to(module.device)
     found = head.figures(module.network, batch, module.network(batch))
