@@ -78,7 +78,7 @@ def with_links(run: RunFolder, settings: Settings, graph: Graph, catalogue: Cata
     if not run.new_links.exists():
         return graph, _divided(settings, graph), catalogue
     split = None if divides_anew(settings) else _divided(settings, graph)
-    given = linked(graph, split, read_new_links(run.new_links, ()))
+    given = linked(graph, split, read_new_links(run.new_links, ()), catalogue.repeated)
     return joined_with(settings, graph, split, catalogue, given)
 
 

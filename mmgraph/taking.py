@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mmgraph import registry
 from mmgraph.catalogue.answers import ANSWER, read_answers
-from mmgraph.catalogue.contract import Catalogue
+from mmgraph.catalogue.contract import Catalogue, Stands
 from mmgraph.catalogue.new_links import LINK, holds_links, read_new_links
+from mmgraph.catalogue.tables import Table
 from mmgraph.errors import RunError
 from mmgraph.graph.contract import Graph
 from mmgraph.rerun import Reopened, divides_anew, joined_with, with_answers
 from mmgraph.runs import RunFolder, write_csv
 from mmgraph.split.answered import answered
 from mmgraph.split.contract import Split
-from mmgraph.split.new_links import linked
+from mmgraph.split.new_links import Linked, linked
+from mmgraph.types import Relation
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,12 @@ def _answers(opened: Reopened, file: Path, new_classes: bool) -> Taken:
 def _links(opened: Reopened, file: Path) -> Taken:
     settings, moved = opened.settings, divides_anew(opened.settings)
     table = read_new_links(file, tuple(opened.split.links))
-    given = linked(opened.graph, None if moved else opened.split, table)
+    given = linked(opened.graph, None if moved else opened.split, table, opened.catalogue.repeated)
     if not len(given.rows):
         told = f"{given.known} links that are known, {given.aside} that are held out"
         raise RunError("the run knows all of these links", given=told, todo="give it new ones")
     graph, split, catalogue = joined_with(settings, opened.graph, None if moved else opened.split, opened.catalogue, given)
+    _check(opened, table, given, catalogue)
     if moved:
         split = with_answers(opened.run, split, graph, settings.split.labels.group)
     before = _rows(opened.run.new_links, LINK)
@@ -79,6 +84,16 @@ def _links(opened: Reopened, file: Path) -> Taken:
     }  # fmt: skip
     asked = {"links": hashlib.sha256(repr(rows).encode()).hexdigest()}
     return Taken(graph, split, catalogue, given.relations, asked, keep, counts, moved)
+
+
+def _check(opened: Reopened, table: Table, given: Linked, catalogue: Catalogue) -> None:
+    """What the tasks want of links, the new ones keep as well."""
+    names = [Relation.parse(one).name for one in given.rows["relation"]]
+    weight = pd.to_numeric(given.rows["weight"])
+    links = given.rows.assign(relation=names, weight=weight.fillna(1.0))
+    stands = Stands(given.at, table.place, weight.notna().to_numpy())
+    for task in tasks_of(opened):
+        task.check(replace(catalogue, links=links, stands=stands))
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:

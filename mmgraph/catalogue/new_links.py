@@ -17,14 +17,14 @@ LINK = ("source", "relation", "target", "time", "weight")
 def holds_links(path: Path, relations: Sequence[Relation]) -> bool:
     """Whether the columns of the file are those of links; ``relations``: those that a column may be called after."""
     columns = _columns(path)
-    return {"source", "target"} <= columns or any({one.source, one.target} <= columns for one in relations)
+    return {"source", "target"} <= columns or _named(relations, columns) is not None
 
 
 def read_new_links(path: Path, relations: Sequence[Relation]) -> Table:
     """The columns LINK of every row, ``relation`` in words. ``relations``: what the run predicts, which a row without a relation is of
     where there is one. Raises CatalogueError for a row without one of its ends, and for a file without rows or without a relation.
     """
-    named = next((one for one in relations if {one.source, one.target} <= _columns(path)), None)
+    named = _named(relations, _columns(path))
     ends = ("source", "target") if named is None else (named.source, named.target)
     table = read_table(path, ends, (*ends, "relation", "time", "weight"))
     frame = table.frame.rename(columns=dict(zip(ends, ("source", "target"), strict=True)))
@@ -41,6 +41,11 @@ def read_new_links(path: Path, relations: Sequence[Relation]) -> Table:
         raise CatalogueError(f"{table.name} does not say of which relation its links are", todo=todo)
     frame["relation"] = frame["relation"].fillna(str(told))
     return Table(frame[list(LINK)], table.name, where=table.place)
+
+
+def _named(relations: Sequence[Relation], columns: set[str]) -> Relation | None:
+    """The relation whose two kinds are columns; of two items of one kind no such column could say which is which."""
+    return next((one for one in relations if one.source != one.target and {one.source, one.target} <= columns), None)
 
 
 def _columns(path: Path) -> set[str]:

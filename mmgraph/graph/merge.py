@@ -47,6 +47,15 @@ def once(edges: Edges) -> Edges:
     )
 
 
+def newest(edges: Edges) -> Edges:
+    """Of repeated pairs the newest stays, of one moment the later, as it is with ratings; what has no time is oldest."""
+    key = pair_keys(edges.source, edges.target, int(edges.target.max(initial=0)) + 1)
+    time = np.zeros(len(edges)) if edges.time is None else np.where(np.isnan(edges.time), -np.inf, edges.time)
+    order = np.lexsort((np.arange(len(edges)), time, key))
+    last = np.append(np.diff(key[order]) != 0, True)[: len(edges)]
+    return edges.take(np.sort(order[last]))
+
+
 def _earliest(split: "np.ndarray[tuple[int], np.dtype[np.int8]]", starts: Ints) -> Any:
     lowest = np.minimum.reduceat(np.where(split < 0, np.int8(_FREE), split), starts)
     return np.where(lowest == _FREE, np.int8(-1), lowest)

@@ -1,18 +1,19 @@
 """Links that a finished run is given: which items and edges they add, and what is known or held out already."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from mmgraph.catalogue.contract import Repeated
 from mmgraph.catalogue.new_links import LINK
 from mmgraph.catalogue.tables import Table
 from mmgraph.errors import CatalogueError
 from mmgraph.graph.contract import Edges, Graph
-from mmgraph.graph.merge import among, once, pair_keys
+from mmgraph.graph.merge import among, newest, once, pair_keys
 from mmgraph.split.contract import LinkSplit, Split
 from mmgraph.split.make import held_out
 from mmgraph.types import Bools, Ints, Relation, Strings
@@ -21,12 +22,14 @@ from mmgraph.types import Bools, Ints, Relation, Strings
 @dataclass(frozen=True)
 class Linked:
     """more: kind -> ids of items that were in no table; edges: what is new, by relation; rows: the rows of the table that say it, columns
-    LINK. known: links that were known; aside: links that the run holds out, which stay held out.
+    LINK; at: int64 [rows], where in the table they stand. known: links that were known, which stay as they are; aside: links that the run
+    holds out, which stay held out.
     """
 
     more: Mapping[str, tuple[str, ...]]
     edges: tuple[Edges, ...]
     rows: pd.DataFrame
+    at: Ints
     known: int
     aside: int
 
@@ -36,8 +39,9 @@ class Linked:
         return tuple(str(one.relation) for one in self.edges)
 
 
-def linked(graph: Graph, split: Split | None, table: Table) -> Linked:
-    """Read new links against what is known. ``split``: whose held-out links are left out; None where it is to be made anew.
+def linked(graph: Graph, split: Split | None, table: Table, repeated: Repeated = "add") -> Linked:
+    """Read new links against what is known. ``split``: whose held-out links are left out; None where it is to be made anew. repeated: how
+    rows of one link are merged.
 
     An id that no item has is that of a new one, of the kind that the relation says. Raises CatalogueError, with the row, for a relation
     that the tables have not stated, an item of another kind, and a time or weight that is no number.
@@ -56,12 +60,14 @@ def linked(graph: Graph, split: Split | None, table: Table) -> Linked:
         rows = rows[new]
         kept[rows] = True
         if len(rows):
-            edges.append(_edges(graph, relation, places[:, rows], {name: one[rows] for name, one in numbers.items()}))
+            found = _edges(graph, relation, places[:, rows], {name: one[rows] for name, one in numbers.items()})
+            edges.append(once(found) if repeated == "add" else newest(found))
     frame = table.frame.assign(relation=whole)[kept].reset_index(drop=True)
     named = set(frame["source"]) | set(frame["target"])
     fresh = {kind: tuple(one for one in ids if one in named) for kind, ids in more.items()}
     assert all(len(fresh[kind]) == len(ids) for kind, ids in more.items()), "a link with a new item is new"
-    return Linked({kind: ids for kind, ids in fresh.items() if ids}, tuple(edges), frame[list(LINK)], known, aside)
+    more = {kind: ids for kind, ids in fresh.items() if ids}
+    return Linked(more, tuple(edges), frame[list(LINK)], np.flatnonzero(kept), known, aside)
 
 
 def _relations(graph: Graph, table: Table) -> dict[str, Relation]:
@@ -109,7 +115,7 @@ def _not_of_others(graph: Graph, table: Table, kind: str, new: Strings, ends: St
 def _numbers(table: Table, name: str) -> npt.NDArray[np.float64]:
     given = table.frame[name]
     values = pd.to_numeric(given, errors="coerce")
-    wrong = (values.isna() & given.notna()).to_numpy()
+    wrong = given.notna().to_numpy() & ~np.isfinite(values.to_numpy(np.float64))
     if wrong.any():
         row = int(wrong.argmax())
         raise CatalogueError(f"{table.place(row)}, column {name!r}: no number", given=given.iloc[row], todo="write a number")
@@ -134,11 +140,11 @@ def _new(graph: Graph, split: Split | None, relation: Relation, ends: Ints) -> t
 
 def _edges(graph: Graph, relation: Relation, ends: Ints, data: Mapping[str, Any]) -> Edges:
     time, weight = data["time"], np.nan_to_num(data["weight"], nan=1.0).astype(np.float32)
-    found = Edges(
+    return Edges(
         relation,
         np.ascontiguousarray(ends[0]),
         np.ascontiguousarray(ends[1]),
         time=None if np.isnan(time).all() else time,
         weight=None if (weight == 1.0).all() else weight,
+        temporal=graph.edges[relation].temporal,
     )
-    return replace(once(found), temporal=graph.edges[relation].temporal)

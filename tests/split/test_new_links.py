@@ -86,6 +86,7 @@ def test_what_was_taken_is_read_again_the_same(known, tmp_path):
         ("source,target\nuser0,music0\nuser1,user2\n", "row 3: the relation links a music here, and the item is a user; given: user2"),
         ("source,target\nuser0,\n", "new.csv, row 2, column 'target': not given"),
         ("source,target,weight\nuser0,music2,much\n", "new.csv, row 2, column 'weight': no number; given: much"),
+        ("source,target,time\nuser0,music2,inf\n", "new.csv, row 2, column 'time': no number; given: inf; write a number"),
         ("source,target\n", "new.csv has no link"),
     ],
 )  # fmt: skip
@@ -100,6 +101,9 @@ def test_columns_may_be_called_after_the_kinds(known, tmp_path):
     path.write_text("music,user\nmusic2,user0\n")
     assert holds_links(path, [PLAYS]) and not holds_links(path, [])
     assert linked(*known, read_new_links(path, [PLAYS])).edges[0].source.tolist() == [0]
+    assert read_new_links(path, [FRIENDS, PLAYS]).frame["relation"].tolist() == ["user/plays/music"], (
+        "no column tells a friend apart"
+    )
     path.write_text("id,field,value\n")
     assert not holds_links(path, [PLAYS]) and not holds_links(tmp_path / "none.csv", [PLAYS])
     path.write_text("source,target\nuser0,music2\n")
