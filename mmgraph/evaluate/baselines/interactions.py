@@ -32,7 +32,7 @@ class Interactions:
         no source has two targets, so that no two targets were ever chosen together.
 
         Within one kind a link is read as it is stated, from its source to its target. binary: every link counts 1, as plays or ratings of
-        different users have no common unit; log: log(1 + weight), where the links have weights (Hu, Koren & Volinsky 2008, section 6).
+        different users have no common unit; log: log(1 + weight), where the links have weights (Hu, Koren & Volinsky 2008).
         """
         edges = question.visible
         if question.split.edges.temporal or not len(edges):

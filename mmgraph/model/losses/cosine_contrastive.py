@@ -11,7 +11,7 @@ from mmgraph.model.contract import LinkLoss, masked_mean
 class CosineContrastive(LinkLoss):
     """1 - p + negative_weight * mean over negatives of max(0, n - margin), p and n cosines.
 
-    Mao et al. 2021 (SimpleX, arXiv 2109.12613, equation 1): negatives that are unlike enough already are left alone, so that many may be
+    Mao et al. 2021 (SimpleX, arXiv 2109.12613): negatives that are unlike enough already are left alone, so that many may be
     drawn; the paper draws up to 2,000, with margins of .4 to .9 and weights of 150 and more.
     """
 

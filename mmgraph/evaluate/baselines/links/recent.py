@@ -14,7 +14,7 @@ from mmgraph.types import Floats, Ints
 @dataclass(frozen=True, kw_only=True)
 class Recent(LinkBaseline):
     """Score = sum over the candidate's visible links of 2^(-age / half-life), the same for every query: popularity that fades (Ding &
-    Li 2005, equation 3, with a half-life). An age is counted from the newest visible link; a link whose time is unknown is as old as
+    Li 2005, with a half-life). An age is counted from the newest visible link; a link whose time is unknown is as old as
     the oldest.
 
     For relations whose links have times. The times of the links that are asked are not read, and a relation that says what comes next

@@ -13,7 +13,7 @@ from mmgraph.types import Floats, Ints
 
 @dataclass(frozen=True, kw_only=True)
 class Biases(RatingBaseline):
-    """r = m + b_u + b_i, m the mean (Koren, Bell & Volinsky 2009, Matrix Factorization Techniques for Recommender Systems, equation 4):
+    """r = m + b_u + b_i, m the mean (Koren, Bell & Volinsky 2009, Matrix Factorization Techniques for Recommender Systems, equation 3):
     the biases minimise the squared error plus ``l2`` times their squares; of ``l2s`` the one that does best on validation.
     """
 

@@ -18,7 +18,7 @@ _CELLS = 2**24  # numbers of the small Gram matrices held at once
 
 @dataclass(frozen=True, kw_only=True)
 class Factors(RatingBaseline):
-    """r = b_ui + p_u·q_i (Koren, Bell & Volinsky 2009, equation 5): b are ``Biases`` with ``l2``, p and q alternate in solving for what
+    """r = b_ui + p_u·q_i (Koren, Bell & Volinsky 2009, equation 4): b are ``Biases`` with ``l2``, p and q alternate in solving for what
     these leave, with a penalty of ``penalties`` times the number of one's ratings (Zhou et al. 2008, ALS-WR).
 
     Of widths and penalties the pair that does best on validation is taken.

@@ -21,7 +21,7 @@ _LEAST = 1e-6  # of similarity in all, under which neighbours say nothing
 @dataclass(frozen=True, kw_only=True)
 class RatedKNN(RatingBaseline):
     """r = b_ui + Σ s_ij (r_uj - b_uj) / Σ s_ij over the items j that u has rated and that are among the ``k`` nearest of i (Sarwar et al.
-    2001; Koren 2010, Factor in the Neighbors, equation 4); b: ``Biases`` with ``l2``; s: the shrunk cosine of what the biases leave, where
+    2001; Koren 2010, Factor in the Neighbors); b: ``Biases`` with ``l2``; s: the shrunk cosine of what the biases leave, where
     it is above 0.
 
     ks, shrinkages: the pair that does best on validation is taken.

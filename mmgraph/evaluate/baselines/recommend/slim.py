@@ -21,9 +21,9 @@ _CELLS = 2**24  # numbers of the small Gram matrices held at once
 
 @dataclass(frozen=True, kw_only=True)
 class Slim(LinkBaseline):
-    """Score = X W (Ning & Karypis 2011, section 4): column j of W minimises |x_j - X w|²/2 + l2 |w|²/2 + l1 |w|₁, w >= 0, w_j = 0.
+    """Score = X W (Ning & Karypis 2011): column j of W minimises |x_j - X w|²/2 + l2 |w|²/2 + l1 |w|₁, w >= 0, w_j = 0.
 
-    As in their fsSLIM (section 4.4) only the ``k`` items with the highest cosine may have a weight in a column. Solved by coordinate
+    As in their fsSLIM only the ``k`` items with the highest cosine may have a weight in a column. Solved by coordinate
     descent (Friedman et al. 2010), ``sweeps`` times over all, for all columns together. l1s, l2s: the pair that does best on validation
     is taken. weights: ``binary``, or ``log`` of the links' weights.
     """

@@ -21,7 +21,7 @@ class Transitions(LinkBaseline):
     """A Markov chain of first order over items: score = P(next = j | newest item of the user).
 
     Counted from the visible links of all users, of items up to ``windows`` places apart (1: neighbours alone; an item k places later counts
-    1 / k, as the sequential rules of Ludewig & Jannach 2018, arXiv 1803.09587, section 2.1), and smoothed by ``smoothing`` counts that are
+    1 / k, as the sequential rules of Ludewig & Jannach 2018, arXiv 1803.09587), and smoothed by ``smoothing`` counts that are
     shared out by popularity. Of all pairs the one that does best on validation is taken. Left out where order tells nothing.
     """
 
