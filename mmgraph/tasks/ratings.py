@@ -34,6 +34,13 @@ class Pairs(nn.Module):
         out: Tensor = self.of_source(source) + self.of_target(target) + self.between(product)
         return out
 
+    def table(self, source: Float[Tensor, "n width"], target: Float[Tensor, "m width"]) -> Float[Tensor, "n m outs"]:
+        """Of every source with every target: maps are applied once a row, and products of all pairs are one of matrices."""
+        weighed = self.map_source(source)[:, None] * self.between.weight
+        product = (weighed.flatten(0, 1) @ self.map_target(target).T).unflatten(0, weighed.shape[:2]).transpose(1, 2)
+        out: Tensor = product + self.of_source(source)[:, None] + self.of_target(target)
+        return out
+
 
 class Form(nn.Module, abc.ABC):
     """What the numbers of a pair mean. ``outs``: how many there are."""
@@ -112,7 +119,7 @@ class CrossEntropy(Levels):
 
 class Ordinal(Levels):
     """One number against rising thresholds: P(rating > level k) = σ(s - θ_k) (McCullagh 1980, Regression Models for Ordinal Data; trained
-    threshold by threshold, as Cao, Mirjalili & Raschka 2020, arXiv 1901.07884, equation 4).
+    threshold by threshold, as CORAL: Cao, Mirjalili & Raschka 2020, arXiv 1901.07884).
     """
 
     outs = 1
@@ -187,6 +194,14 @@ class RatingsHead(Head):
             if likely is not None:
                 chances.append(likely.float().cpu().numpy())
         return np.concatenate(expected), np.concatenate(chances) if chances else None
+
+    @torch.no_grad()
+    def table(self, embeddings: Embeddings, source: Ints) -> Floats:
+        """Expected ratings float32 [sources, targets] of every target."""
+        of_source, of_target = (embeddings[kind] for kind in self.kinds)
+        said = self.pairs.table(of_source.index_select(0, torch.from_numpy(source).to(of_source.device)), of_target)
+        expected = self.form.expected(said.flatten(0, 1)).float().cpu()
+        return np.asarray(expected.view(len(source), len(of_target)).numpy(), np.float32)
 
     def validation_bytes(self, counts: Mapping[str, int], width: int) -> int:
         """See Head: what a block of pairs takes."""

@@ -9,7 +9,12 @@ import torch
 from runs_made import QUICK, read_csv, write_csv
 
 from mmgraph.cli import main
-from mmgraph.tasks.ratings import CrossEntropy, Ordinal, Squared
+from mmgraph.evaluate.ratings.network import NetworkRatings
+from mmgraph.graph.contract import Edges, Graph
+from mmgraph.split.contract import LinkSplit
+from mmgraph.tasks.rated import RatingQuestion
+from mmgraph.tasks.ratings import CrossEntropy, Ordinal, RatingsHead, Squared
+from mmgraph.types import Relation
 
 CONFIG = Path(__file__).resolve().parents[2] / "configs" / "ratings.yaml"
 LEVELS, SHARE = np.array([1, 2, 3, 5], np.float32), np.array([0.1, 0.2, 0.3, 0.4], np.float32)
@@ -154,3 +159,18 @@ def test_a_number_begins_at_the_mean():
     assert form.chances(torch.zeros(2, 1)) is None
     assert form.expected(torch.tensor([[0.0], [1.0]])).tolist() == [3.5, 4.5]
     assert form.loss(torch.tensor([[0.5], [0.0]]), torch.tensor([3.0, 3.5])).item() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("form", [Squared(3.5), CrossEntropy(LEVELS, SHARE), Ordinal(LEVELS, SHARE)])
+def test_all_pairs_at_once_are_what_each_pair_is(form):
+    torch.manual_seed(0)
+    rated = Edges(Relation("user", "rated", "film"), np.arange(3), np.arange(3), weight=np.array([1, 2, 5], np.float32))
+    none = np.zeros(0, np.int64)
+    graph = Graph(
+        {kind: np.arange(count).astype(object) for kind, count in (("user", 4), ("film", 7))}, {rated.relation: rated}
+    )
+    head = RatingsHead(RatingQuestion(graph, LinkSplit(rated, np.arange(3), none, none), (1.0, 5.0)), 6, form, 1.0)
+    rows = {"user": torch.randn(4, 6), "film": torch.randn(7, 6)}
+    pairs = np.repeat([3, 1], 7), np.tile(np.arange(7), 2)
+    found = NetworkRatings(head, rows).table(np.array([3, 1]), 7)
+    np.testing.assert_allclose(found, head.answers(rows, *pairs)[0].reshape(2, 7), rtol=1e-5, atol=1e-5)

@@ -21,6 +21,10 @@ class NetworkRatings(RatingMethod):
         """See RatingMethod."""
         return np.asarray(self._head.answers(self._embeddings, source, target)[0], np.float32)
 
+    def table(self, sources: Ints, targets: int) -> Floats:
+        """See RatingMethod: without a pass for every pair."""
+        return self._head.table(self._embeddings, sources)
+
     def chances(self, source: Ints, target: Ints) -> Floats | None:
         """See RatingMethod: of a form that has levels."""
         return self._head.answers(self._embeddings, source, target)[1]
