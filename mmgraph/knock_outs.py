@@ -86,7 +86,7 @@ def variants_of(settings: Settings, split: Split, tasks: Sequence[Task], each_re
 def without_layers(model: ModelSettings) -> ModelSettings:
     """The same model without message passing, and so without what only messages have."""
     batches = BatchSettings(size=model.batches.size)
-    told = {"contrast": ContrastSettings(), "apart": ApartSettings(), "prune": 0.0}
+    told = {"contrast": ContrastSettings(), "apart": ApartSettings(), "valued": (), "prune": 0.0}
     return msgspec.structs.replace(model, layer="none", time="none", batches=batches, **told)
 
 

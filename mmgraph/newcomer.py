@@ -76,7 +76,11 @@ def with_newcomer(split: Split, relation: Relation, liked: Ints) -> Split:
     name, taken = NAME, set(map(str, split.visible.ids[relation.source]))
     while name in taken:
         name += "_"
-    links = Edges(relation, np.full(len(liked), count, np.int64), liked)
+    known = split.visible.edges[relation].weight
+    weight = (
+        None if known is None or not len(known) else np.full(len(liked), known.mean(), np.float32)
+    )  # nothing is known of how much
+    links = Edges(relation, np.full(len(liked), count, np.int64), liked, weight=weight)
     return grown_split(split, {relation.source: [name]}, [links])
 
 

@@ -280,7 +280,8 @@ class ModelSettings(Section, frozen=True):
     dropout, modality_dropout: probabilities; input_dropout: of features, half of dropout when not given; id_embedding: learned vectors by
     id, ``auto`` = for kinds without features. scale: of features, each of the ``components`` to mean 0 and deviation 1, or the ``rows`` to
     length 1, which suits counts of words.
-    contrast, apart, ids: see the settings of these names. prune: share of the links of every relation that carry no messages in a step
+    contrast, apart, ids: see the settings of these names. valued: relations, as user/rated/movie, of which messages tell the weights of
+    their links as well. prune: share of the links of every relation that carry no messages in a step
     of training, drawn anew each time, the likelier the more links their ends have (FREEDOM);
     memory cannot be estimated with it.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
@@ -308,6 +309,7 @@ class ModelSettings(Section, frozen=True):
     optimizer: Literal["adamw", "adam", "adagrad"] = "adamw"
     contrast: ContrastSettings = ContrastSettings()
     apart: ApartSettings = ApartSettings()
+    valued: tuple[str, ...] = ()
     prune: Share = 0.0
     ids: IdSettings = IdSettings()
 

@@ -14,6 +14,7 @@ from mmgraph.model.contrast import Embedded, checked, noised
 from mmgraph.model.inputs import GraphInput
 from mmgraph.model.prune import Prune
 from mmgraph.model.time import Times
+from mmgraph.model.valued import Valued
 from mmgraph.sample.batch import Batch, Block
 from mmgraph.settings import ModelSettings
 from mmgraph.types import Relation
@@ -28,7 +29,8 @@ class Network(nn.Module):
     What the layers give is joined (jumping knowledge, Xu et al. 2018, arXiv 1806.03536), by default the last layer's and the
     input's vector by a linear map a kind, so that what an item itself looks like is never lost among its neighbours. Layers
     that are ``linear`` only have what their contract says; without layers the inputs are the embeddings. What ``model.time`` asks for
-    is added to the inputs (positions) and to what each layer gives (gaps). What ``model.contrast`` compares is given in training as
+    is added to the inputs (positions) and to what each layer gives (gaps), and to that what ``model.valued`` tells. What ``model.contrast``
+    compares is given in training as
     ``Embedded``; what arrives over the relations of ``model.apart`` is added last, and layers do not pass over these, nor in training over
     links that ``model.prune`` draws. told: name of a field -> its kind and number of classes, where its training labels enter: a vector a
     class is added to the inputs (Shi et al. 2021, UniMP, arXiv 2009.03509, section 3.3).
@@ -63,6 +65,7 @@ class Network(nn.Module):
         self.joined = nn.ModuleDict({named(kind): nn.Linear(wide, width) for kind in kinds} if wide and depth else {})
         self.dropout = nn.Dropout(0.0 if self.activation == "none" else settings.dropout)
         self.times = Times(graph, settings.time, width, depth)
+        self.valued = Valued(graph, settings)
         self.contrast = checked(settings)
         self.told = {name: kind for name, (kind, _) in (told or {}).items()}
         self.labels = nn.ModuleDict(
@@ -80,7 +83,8 @@ class Network(nn.Module):
         every, blocks = [rows], self._blocks(batch)
         gaps = self._gaps(blocks, batch.moment)
         for number, (layer, norms, block) in enumerate(zip(self.layers, self.norms, blocks, strict=True)):
-            heard = layer(rows if self.linear else {kind: self.dropout(x) for kind, x in rows.items()}, block)
+            given = rows if self.linear else {kind: self.dropout(x) for kind, x in rows.items()}
+            heard = self.valued(number, given, block, layer(given, block))
             if self.times.gap is not None:
                 heard = self.times.gap(number, gaps[id(block)], heard)
             rows = {kind: self._next(rows[kind], norms[named(kind)](x)) for kind, x in heard.items()}

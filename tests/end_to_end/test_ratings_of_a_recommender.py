@@ -10,6 +10,7 @@ from runs_made import QUICK, read_csv, write_csv
 
 from mmgraph.cli import main
 from mmgraph.graph.contract import Edges
+from mmgraph.newcomer import with_newcomer
 from mmgraph.rerun import reopen
 from mmgraph.split.grown import grown_split
 from mmgraph.taking import tasks_of
@@ -112,6 +113,12 @@ def test_a_task_that_keeps_its_epoch_knows_new_users_by_their_neighbours(run, tm
         torch.testing.assert_close(new[users][:count], old[users])
         mean = old[films][[0, 3]].sum(0)
         torch.testing.assert_close(new[users][count], mean / mean.norm() * old[users].norm(dim=1).mean())
+
+
+def test_somebody_new_is_not_taken_to_rate_everything_lowest(run):
+    split = reopen(run).split
+    seen = with_newcomer(split, RATED, np.array([0, 3])).visible.edges[RATED]
+    assert seen.weight[-2:].tolist() == pytest.approx([split.visible.edges[RATED].weight.mean()] * 2)
 
 
 def test_new_ratings_are_trained_on(run, tmp_path, capsys):
