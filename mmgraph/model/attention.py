@@ -55,7 +55,7 @@ class _Attend(torch.autograd.Function):
 
 def _shift(adjacency: Adjacency, left: Tensor, right: Tensor, slope: float, logits: Tensor) -> Tensor:
     """[targets, heads]: what is subtracted before the power is taken: at least the highest logit of the target, and not much more."""
-    looked = type(left) is Tensor and not left.is_cuda  # neither a stand-in without contents, nor waited for
+    looked = type(left) is Tensor and left.device.type == "cpu"  # neither a stand-in without contents, nor waited for
     if looked and left.numel() and 0 <= slope <= 1:
         highest = left.amax(0)
         if float((highest - left.amin(0)).max()) < _NEAR:

@@ -14,7 +14,7 @@ from mmgraph.model.mining import Mining
 from mmgraph.model.module import GraphModule
 from mmgraph.sample.ahead import Ahead
 from mmgraph.sample.asked import Asked
-from mmgraph.sample.batch import Batch, Inputs
+from mmgraph.sample.batch import Batch
 from mmgraph.sample.chains import chained
 from mmgraph.sample.clock import Clock
 from mmgraph.sample.full import FullGraphBatches, all_shown, whole_batch
@@ -62,7 +62,7 @@ class GraphData(lightning.LightningDataModule):
         self.chains = chained(graph) if settings.time in ("position", "both") else ()
         self.row_wise = False  # see GraphModule.step_by_row
         self.mining = Mining(links, triples)
-        self._moved: tuple[Inputs, Inputs] | None = None
+        self._there: tuple[torch.device, Batch] | None = None
         if self.mode == "neighbours":
             self._check_workers()
 
@@ -76,8 +76,16 @@ class GraphData(lightning.LightningDataModule):
     @cached_property
     def whole(self) -> Batch:
         """The whole visible graph, made when first asked for."""
-        made = whole_batch(self.graph, self._settings.layers, self.chains)
+        made = whole_batch(self.graph, self._settings.layers, self.chains, self.passing)
         return replace(made, shown=all_shown(self.graph, self.asked.labels))
+
+    def on(self, device: torch.device) -> Batch:
+        """``whole`` on the device that computes: moved there once, and let go when training ends."""
+        if device.type == "cpu":
+            return self.whole
+        if self._there is None or self._there[0] != device:
+            self._there = (device, self.whole.to(device))
+        return self._there[1]
 
     @cached_property
     def batches(self) -> FullGraphBatches | WholeGraphSteps | NeighbourBatches:
@@ -98,8 +106,10 @@ class GraphData(lightning.LightningDataModule):
         """Asked for anew each epoch (``reload_dataloaders_every_n_epochs=1``)."""
         if self.trainer is not None:
             self.batches.epoch = self.trainer.current_epoch
+            if not isinstance(self.batches, NeighbourBatches):
+                self.batches.move(self._computing())
             if self.mining.active and isinstance(self.trainer.lightning_module, GraphModule):
-                self.mining.refresh(self.trainer.lightning_module, self.whole, self.trainer.current_epoch)
+                self.mining.refresh(self.trainer.lightning_module, self._computing(), self.trainer.current_epoch)
         if isinstance(self.batches, NeighbourBatches):
             return DataLoader(Ahead(self.batches), batch_size=None, num_workers=self._settings.batches.workers)
         return DataLoader(self.batches, batch_size=None)
@@ -114,16 +124,17 @@ class GraphData(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The whole visible graph, once."""
-        return DataLoader(_One(self.whole), batch_size=None)
+        return DataLoader(_One(self._computing()), batch_size=None)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Batches of the full graph share their inputs: those are moved once."""
-        if device.type == "cpu":
-            return batch
-        held = self._moved
-        if held is None or held[0] is not batch.inputs:
-            held = self._moved = (batch.inputs, batch.inputs.to(device))
-        return replace(replace(batch, inputs=Inputs({}, {})).to(device), inputs=held[1])
+    def teardown(self, stage: str) -> None:
+        """Lightning's end of training: what lies on the GPU is let go."""
+        self._there = None
+        if "batches" in vars(self) and not isinstance(self.batches, NeighbourBatches):
+            self.batches.move(self.whole)
+
+    def _computing(self) -> Batch:
+        """``whole`` where Lightning computes."""
+        return self.whole if self.trainer is None else self.on(self.trainer.strategy.root_device)
 
 
 def checked_mode(settings: ModelSettings, triples: bool = False, passing: bool = False) -> str:

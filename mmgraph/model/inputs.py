@@ -1,7 +1,6 @@
 """Features of several modalities, or an id, -> one vector an item."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -151,4 +150,4 @@ class GraphInput(nn.Module):
 
     def _adapted(self, key: tuple[str, str], given: ModalityInput) -> ModalityInput:
         name = self.name_of.get(key)
-        return given if name is None else replace(given, vectors=self.adapted[name](given))
+        return given if name is None else given.having(self.adapted[name](given))

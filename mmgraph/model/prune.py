@@ -32,23 +32,31 @@ class Prune(nn.Module):
     def forward(self, blocks: Sequence[Block]) -> tuple[Block, ...]:
         """The blocks without what was drawn; one block stays one."""
         kept = {r: self._kept(getattr(self, f"log_p{number}")) for number, r in enumerate(self.relations)}
-        made = {id(block): thinned(block, kept) for block in {id(one): one for one in blocks}.values()}
+        staying = {relation: self._staying(len(kept[relation])) for relation in self.relations}
+        made = {id(block): thinned(block, kept, staying) for block in {id(one): one for one in blocks}.values()}
         return tuple(made[id(block)] for block in blocks)
 
     def _kept(self, log_p: Tensor) -> Tensor:
         """bool [links]: those with the highest log p + Gumbel noise."""
-        staying = len(log_p) - round(self.share * len(log_p))
         keys = log_p - torch.log(-torch.log(torch.rand_like(log_p)))
-        return torch.zeros_like(log_p, dtype=torch.bool).index_fill_(0, keys.topk(staying).indices, True)
+        best = keys.topk(self._staying(len(log_p))).indices
+        return torch.zeros_like(log_p, dtype=torch.bool).index_fill_(0, best, True)
+
+    def _staying(self, links: int) -> int:
+        return links - round(self.share * links)
 
 
-def thinned(block: Block, kept: Mapping[Relation, Tensor]) -> Block:
-    """Only the edges under the masks, by their numbers in the relation; a link leaves together with its reverse."""
+def thinned(block: Block, kept: Mapping[Relation, Tensor], staying: Mapping[Relation, int] | None = None) -> Block:
+    """Only the edges under the masks, by their numbers in the relation; a link leaves together with its reverse.
+
+    staying: how many these are in each relation, where it is known (see ``Adjacency.keep``).
+    """
     relations = dict(block.relations)
     for relation, keep in kept.items():
         for one in (relation, relation.reverse):
             adjacency = relations.get(one)
             if adjacency is not None:
                 assert adjacency.ids is not None, "the links of a block are not known by number"
-                relations[one] = adjacency.keep(keep[adjacency.ids])
+                count = staying[relation] if staying and len(keep) == adjacency.ids.numel() else None
+                relations[one] = adjacency.keep(keep[adjacency.ids], count)
     return Block(block.num_targets, relations)

@@ -10,6 +10,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from mmgraph.sample.moved import moved
+
+_LOOKED_AT = (
+    "cpu",
+    "mps",
+)  # devices where sizes are found by looking: the first is not waited for, the second knows no other way
+
 
 @dataclass(frozen=True)
 class Transposed:
@@ -39,6 +46,15 @@ class Adjacency:
         order = torch.argsort(target, stable=True)
         return cls(_offsets(target, num_targets), source[order], num_sources, ids=order)
 
+    @classmethod
+    def loops(cls, num_sources: int, num_targets: int, device: torch.device) -> "Adjacency":
+        """An edge from each target to itself: the targets are the first of the sources."""
+        itself = torch.arange(num_targets, device=device)
+        offsets = torch.arange(num_sources + 1, device=device)
+        return cls(
+            offsets[: num_targets + 1], itself, num_sources, itself, Transposed(offsets.clamp(max=num_targets), itself, itself)
+        )
+
     @property
     def num_targets(self) -> int:
         """How many targets, with or without sources."""
@@ -60,32 +76,36 @@ class Adjacency:
         """The same edges grouped by source; made once."""
         if self.given_transposed is not None:
             return self.given_transposed
-        if self.sources.is_cuda:
+        if self.sources.device.type != "cpu":
             order = torch.argsort(self.sources, stable=True)
             return Transposed(_offsets(self.sources, self.num_sources), self.targets[order], order)
         return _counted(self)
 
-    def keep(self, mask: Bool[Tensor, "edges"]) -> "Adjacency":
-        """Only the edges (in this order) under the mask. Linear in the edges: nothing is sorted again."""
+    def keep(self, mask: Bool[Tensor, "edges"], count: int | None = None) -> "Adjacency":
+        """Only the edges (in this order) under the mask. Linear in the edges: nothing is sorted again.
+
+        count: how many these are, where that is known; a GPU is not waited for then.
+        """
         old = self.transposed
         kept = mask.index_select(0, old.order)
         before, before_back = _running(mask), _running(kept)
-        here, back = mask.nonzero()[:, 0], kept.nonzero()[:, 0]
+        here, back = _true(mask, count), _true(kept, count)
         order = before.index_select(0, old.order.index_select(0, back))
         transposed = Transposed(before_back[old.indptr], old.targets.index_select(0, back), order)
         ids = None if self.ids is None else self.ids.index_select(0, here)
         return Adjacency(before[self.indptr], self.sources.index_select(0, here), self.num_sources, ids, transposed)
 
     def to(self, device: torch.device) -> "Adjacency":
-        """A copy on a device, with its transposed arrays."""
+        """A copy on a device, with its transposed arrays; itself where it is there."""
+        if self.sources.device == device:
+            return self
         t = self.transposed
-        moved = Transposed(t.indptr.to(device), t.targets.to(device), t.order.to(device))
         return replace(
             self,
-            indptr=self.indptr.to(device),
-            sources=self.sources.to(device),
-            ids=None if self.ids is None else self.ids.to(device),
-            given_transposed=moved,
+            indptr=moved(self.indptr, device),
+            sources=moved(self.sources, device),
+            ids=None if self.ids is None else moved(self.ids, device),
+            given_transposed=Transposed(*(moved(one, device) for one in (t.indptr, t.targets, t.order))),
         )
 
 
@@ -144,8 +164,22 @@ def _places(parts: Sequence[tuple[Tensor, int]]) -> tuple[Tensor, list[Tensor]]:
 
 def _offsets(groups: Tensor, count: int) -> Tensor:
     indptr = torch.zeros(count + 1, dtype=torch.int64, device=groups.device)
-    torch.cumsum(torch.bincount(groups, minlength=count), 0, out=indptr[1:])
+    torch.cumsum(_counts(groups, count), 0, out=indptr[1:])
     return indptr
+
+
+def _counts(groups: Tensor, count: int) -> Tensor:
+    if groups.device.type in _LOOKED_AT:
+        return torch.bincount(groups, minlength=count)
+    one = torch.ones((), dtype=torch.int64, device=groups.device)  # bincount waits for the GPU to learn the largest
+    return torch.zeros(count, dtype=torch.int64, device=groups.device).index_add_(0, groups, one.expand_as(groups))
+
+
+def _true(mask: Tensor, count: int | None) -> Tensor:
+    """Positions of what is true."""
+    if count is None or mask.device.type in _LOOKED_AT:
+        return mask.nonzero()[:, 0]
+    return torch.nonzero_static(mask, size=count)[:, 0]  # nonzero waits for the GPU to learn how many there are
 
 
 def _running(mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a training step sees."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from mmgraph.sample.adjacency import Adjacency, joined, merged, merged_places
+from mmgraph.sample.moved import moved
 from mmgraph.types import Relation
 
 SPARSE = 0.1  # share of entries up to which vectors are taken entry by entry
@@ -93,8 +94,7 @@ class Block:
         for relation, adjacency in self.relations.items():
             between.setdefault((relation.source, relation.target), []).append(adjacency)
         for kind, count in self.num_targets.items():
-            itself = torch.arange(count, device=device)
-            between.setdefault((kind, kind), []).append(Adjacency.from_edges(itself, itself, num_sources[kind], count))
+            between.setdefault((kind, kind), []).append(Adjacency.loops(num_sources[kind], count, device))
         joined = {kinds: merged(several) for kinds, several in between.items()}
         of_source = {kind: torch.zeros(count, dtype=torch.int64, device=device) for kind, count in num_sources.items()}
         of_target = {kind: torch.zeros(count, dtype=torch.int64, device=device) for kind, count in self.num_targets.items()}
@@ -108,7 +108,9 @@ class Block:
         }
 
     def to(self, device: torch.device) -> "Block":
-        """A copy on a device; what is kept is copied once."""
+        """A copy on a device; what is kept is copied once. Itself where it is there, with what it has found out about itself."""
+        if all(one.sources.device == device for one in self.relations.values()):
+            return self
         if self.kept is None:
             return Block(self.num_targets, {r: a.to(device) for r, a in self.relations.items()})
         if device not in self.kept._parts:
@@ -174,8 +176,18 @@ class ModalityInput:
         )  # nonzero goes row by row, as the adjacency does
 
     def to(self, device: torch.device) -> "ModalityInput":
-        """A copy on a device."""
-        return ModalityInput(self.vectors.to(device), self.present.to(device), self.activations)
+        """A copy on a device; itself where it is there."""
+        if self.vectors.device == device:
+            return self
+        there = ModalityInput(moved(self.vectors, device), moved(self.present, device), self.activations)
+        vars(there)["complete"] = self.complete  # found here, no GPU is waited for
+        return there
+
+    def having(self, vectors: Float[Tensor, "items wide"]) -> "ModalityInput":
+        """Other vectors of the same items."""
+        made = replace(self, vectors=vectors)
+        vars(made)["complete"] = self.complete
+        return made
 
 
 @dataclass(frozen=True)
@@ -187,7 +199,8 @@ class Inputs:
 
     def to(self, device: torch.device) -> "Inputs":
         """A copy on a device."""
-        return Inputs({k: v.to(device) for k, v in self.items.items()}, {k: f.to(device) for k, f in self.features.items()})
+        items = {kind: moved(one, device) for kind, one in self.items.items()}
+        return Inputs(items, {key: one.to(device) for key, one in self.features.items()})
 
 
 @dataclass(frozen=True)
@@ -199,7 +212,7 @@ class LogQ:
 
     def to(self, device: torch.device) -> "LogQ":
         """A copy on a device."""
-        return LogQ(self.true.to(device), self.others.to(device))
+        return LogQ(moved(self.true, device), moved(self.others, device))
 
 
 @dataclass(frozen=True)
@@ -268,7 +281,7 @@ class LabelBatch:
 
     def to(self, device: torch.device) -> "LabelBatch":
         """A copy on a device."""
-        return LabelBatch(self.items.to(device), self.classes.to(device), _moved(self.members, device))
+        return LabelBatch(moved(self.items, device), moved(self.classes, device), _moved(self.members, device))
 
 
 @dataclass(frozen=True)
@@ -294,19 +307,21 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """A copy on a device; a block that serves several layers is copied once."""
         every = {id(block): block for block in (*self.blocks, self.whole) if block is not None}
-        moved = {number: block.to(device) for number, block in every.items()}
+        blocks = {number: block.to(device) for number, block in every.items()}
         return Batch(
             self.inputs.to(device),
-            tuple(moved[id(block)] for block in self.blocks),
+            tuple(blocks[id(block)] for block in self.blocks),
             {name: one.to(device) for name, one in self.links.items()},
             {name: one.to(device) for name, one in self.labels.items()},
             {name: one.to(device) for name, one in self.triples.items()},
-            {relation: one.to(device) for relation, one in self.places.items()},
+            {relation: moved(one, device) for relation, one in self.places.items()},
             self.moment,
-            None if self.whole is None else moved[id(self.whole)],
-            {name: one.to(device) for name, one in self.shown.items()},
+            None if self.whole is None else blocks[id(self.whole)],
+            {name: moved(one, device) for name, one in self.shown.items()},
         )
 
 
 def _moved(one: Any, device: torch.device) -> Any:
-    return None if one is None else one.to(device)
+    if one is None:
+        return None
+    return moved(one, device) if isinstance(one, Tensor) else one.to(device)

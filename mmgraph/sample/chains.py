@@ -35,9 +35,9 @@ def places(source: Int[Tensor, "edges"], target: Int[Tensor, "edges"], items: in
 
 def _steps(here: Tensor, there: Tensor, items: int) -> Tensor:
     """How many steps lead from each item, from ``here`` to ``there``; -1 where they never end."""
-    reached = torch.arange(items)
+    reached = torch.arange(items, device=here.device)
     reached[here] = there
-    steps = torch.zeros(items, dtype=torch.int64)
+    steps = torch.zeros(items, dtype=torch.int64, device=here.device)
     steps[here] = 1
     last = steps == 0
     length = 1

@@ -12,6 +12,7 @@ from mmgraph.sample.adjacency import Adjacency
 from mmgraph.sample.batch import Batch, Block, Inputs, LabelBatch, LinkBatch, ModalityInput
 from mmgraph.sample.chains import placed
 from mmgraph.sample.clock import Clock, in_order, joined
+from mmgraph.sample.moved import moved
 from mmgraph.sample.questions import AskedLabels, AskedLinks
 from mmgraph.types import Floats, Ints, Relation
 
@@ -52,10 +53,14 @@ def whole_block(graph: Graph) -> Block:
     return Block({kind: len(ids) for kind, ids in graph.ids.items()}, adjacencies(graph))
 
 
-def whole_batch(graph: Graph, depth: int, chains: Sequence[Relation] = ()) -> Batch:
-    """The graph as one batch that asks nothing: for embeddings of all items. chains: relations whose places are wanted."""
+def whole_batch(graph: Graph, depth: int, chains: Sequence[Relation] = (), passing: bool = False) -> Batch:
+    """The graph as one batch that asks nothing: for embeddings of all items.
+
+    chains: relations whose places are wanted. passing: for heads that pass messages of their own (``Batch.whole``).
+    """
     block = whole_block(graph)
-    return Batch(whole_inputs(graph), (block,) * depth, places=placed(block.relations, chains))
+    whole = block if passing else None
+    return Batch(whole_inputs(graph), (block,) * depth, places=placed(block.relations, chains), whole=whole)
 
 
 def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> LinkBatch:
@@ -100,7 +105,7 @@ class FullGraphBatches(IterableDataset[Batch]):
 
     The draw depends on seed and epoch alone, so a resumed run sees what an uninterrupted one would have seen. clock: the share is a
     stretch of time, the same part of all relations, and nothing from its start on is passed over. chains: see ``whole_batch``.
-    whole: what that gives, to be shared; made here where it is not given.
+    whole: what that gives, to be shared, on any device; made here where it is not given. Which edges leave it is found where it is.
     """
 
     graph: Graph
@@ -117,6 +122,10 @@ class FullGraphBatches(IterableDataset[Batch]):
     def __post_init__(self) -> None:
         self._whole = self.whole or whole_batch(self.graph, self.depth)
         self._order = {one.name: in_order(one) if self.clock else None for one in self.links}
+
+    def move(self, whole: Batch) -> None:
+        """Pass over this copy of the graph from now on: that on the device which computes."""
+        self._whole = whole
 
     def __len__(self) -> int:
         return 1
@@ -161,27 +170,30 @@ def gone(drawn: Sequence[tuple[AskedLinks, Ints]], clock: Clock | None) -> Gone:
 
 def asking(whole: Batch, chains: Sequence[Relation], gone: Gone, asked: Batch) -> Batch:
     """A batch that passes over the whole graph's edges but those that are gone."""
-    if not whole.blocks:
+    block = whole.blocks[0] if whole.blocks else whole.whole
+    if block is None:
         return replace(asked, moment=gone.moment)
-    block = whole.blocks[0]
     if gone.edges:  # else the same block serves every step, with what it has found out about itself
         block = block.but(without(block.relations, gone.edges))
-    blocks = (block,) * len(whole.blocks)
-    return replace(asked, blocks=blocks, places=placed(block.relations, chains), moment=gone.moment)
+    blocks, passed = (block,) * len(whole.blocks), None if whole.whole is None else block
+    return replace(asked, blocks=blocks, places=placed(block.relations, chains), moment=gone.moment, whole=passed)
 
 
 def without(relations: Mapping[Relation, Adjacency], gone: Mapping[Relation, Ints]) -> dict[Relation, Adjacency]:
     """The relations of which edges are taken out, by their ids in each relation, and their reverses, with what is left of them.
 
-    The visible edges of a target relation are its train links in the same order, so a link's position is its edge id.
+    The visible edges of a target relation are its train links in the same order, so a link's position is its edge id. Each id is given
+    once. Computed where the relations are; only the ids go there.
     """
     left: dict[Relation, Adjacency] = {}
     for relation, ids in gone.items():
-        for one in (relation, relation.reverse):
-            adjacency = relations.get(one)
-            if adjacency is not None:
-                assert adjacency.ids is not None
-                keep = torch.ones(adjacency.ids.numel(), dtype=torch.bool)
-                keep[torch.from_numpy(ids)] = False
-                left[one] = adjacency.keep(keep.index_select(0, adjacency.ids))
+        both = [(one, relations[one]) for one in (relation, relation.reverse) if one in relations]
+        if not both:
+            continue
+        device, edges = both[0][1].sources.device, both[0][1].sources.numel()
+        staying = torch.ones(edges, dtype=torch.bool, device=device)
+        staying.index_fill_(0, moved(torch.from_numpy(ids), device), False)
+        for one, adjacency in both:
+            assert adjacency.ids is not None
+            left[one] = adjacency.keep(staying.index_select(0, adjacency.ids), edges - len(ids))
     return left

@@ -1,7 +1,7 @@
 """The whole graph in every step, its links a part at a time: for models without layers, and for knowledge graphs."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from torch.utils.data import IterableDataset
@@ -36,11 +36,14 @@ class WholeGraphSteps(IterableDataset[Batch]):
     whole: Batch | None = None
 
     def __post_init__(self) -> None:
-        self._passing = any(one.passing for one in self.links) or any(one.passing for one in self.triples)
-        blocks = max(self.depth, int(self._passing))
-        self._whole = self.whole if self.whole and len(self.whole.blocks) >= blocks else whole_batch(self.graph, blocks)
+        passing = any(one.passing for one in self.links) or any(one.passing for one in self.triples)
+        self._whole = self.whole or whole_batch(self.graph, self.depth, passing=passing)
         asked = [len(one.source) for one in self.links] + [len(one) for one in self.triples]
         self._steps = max((-(-count // self.size) for count in asked), default=1)
+
+    def move(self, whole: Batch) -> None:
+        """See FullGraphBatches."""
+        self._whole = whole
 
     def __len__(self) -> int:
         return self._steps
@@ -56,9 +59,7 @@ class WholeGraphSteps(IterableDataset[Batch]):
             known = {one.name: one.batch(some, rng) for one, some in zip(self.triples, asked, strict=True) if len(some)}
             labels, shown = label_batches(self.graph, self.labels, self.seed, self.epoch, step)
             batch = Batch(self._whole.inputs, (), made, labels, known, shown=shown)
-            left = asking(self._whole, self.chains, self._gone(chosen, asked), batch)
-            whole = left.blocks[0] if self._passing else None
-            yield replace(left, blocks=left.blocks[: self.depth], whole=whole)
+            yield asking(self._whole, self.chains, self._gone(chosen, asked), batch)
 
     def _order(self, one: AskedLinks, rng: np.random.Generator) -> Ints:
         order = in_order(one) if self.clock else None

@@ -208,7 +208,7 @@ class BootstrapHead(SelfSupervised):
         for key, mean in self._means.items():
             vectors = features[key].vectors
             hidden = torch.rand(vectors.shape[1], device=vectors.device) < self._settings.mask
-            features[key] = replace(features[key], vectors=torch.where(hidden, mean.to(vectors.device), vectors))
+            features[key] = features[key].having(torch.where(hidden, mean.to(vectors.device), vectors))
         return replace(inputs, features=features)
 
     def _dropped(self, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
