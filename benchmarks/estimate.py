@@ -1,9 +1,11 @@
-"""The estimate of memory and time beside what training really takes, each configuration in a process of its own.
+"""The estimate of memory and time beside what training really takes, each measured in a process of its own.
 
 python benchmarks/estimate.py [--only NAME] [--epochs N]
 
-Memory: how much the process's largest resident size (VmHWM) grows from before training to its end, beside ``Need.more``. Time: an
-epoch as three rehearsed epochs say, beside the mean of real ones in the same process. Printed as ratios, estimate / measured.
+Needed: by how much a process grows from before training to its highest (VmHWM) when the C library gives freed memory back at once
+(MALLOC_TRIM_THRESHOLD_), beside ``Need.more``, which is counted from shapes. Grown: the same of an ordinary process, whose C library
+keeps small blocks that were freed, beside the growth in the three epochs that a dry run rehearses. Time: an epoch as rehearsed, beside
+the mean of real ones in the same process. Ratios are estimate / measured.
 """
 
 import argparse
@@ -12,7 +14,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before torch starts its threads
@@ -77,42 +78,25 @@ def prepared(case):
     return module, GraphData(split.visible, Asked(task.asked_links(split)), model, supervise, 0), model
 
 
-def highest():
-    """Bytes: the largest resident size so far."""
-    line = next(one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024
-
-
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 def measure(name, epochs, rehearsed):
-    """One configuration, here: memory of a training of ``epochs``, or its time as rehearsed and as it is."""
+    """One configuration, here: what it is said to need and to take, and what it does."""
     from statistics import mean
 
     from mmgraph.model.estimate import estimate
     from mmgraph.model.rehearse import Clock, rehearse
+    from mmgraph.model.resident import growth
     from mmgraph.model.train import train
 
+    train_small()
+    found = {}
     if rehearsed:
         first = rehearse(*prepared(CASES[name])[:2], {"accelerator": "cpu"}, prepared(CASES[name])[2])
-    else:
-        train_small()
+        found = {"rehearsed": first.epoch, "grown": first.grown}
     module, data, model = prepared(CASES[name])
-    start = time.perf_counter()
-    need = estimate(module, data, data.mode, model)
-    took, before, clock = time.perf_counter() - start, resident(), Clock()
-    with tempfile.TemporaryDirectory() as folder:
+    need, clock = estimate(module, data, data.mode, model), Clock()
+    with tempfile.TemporaryDirectory() as folder, growth() as grown:
         train(module, data, {"max_epochs": epochs, "accelerator": "cpu"}, Path(folder) / "checkpoints", model, [clock])
-    found = {
-        "estimate": need.more,
-        "measured": highest() - before,
-        "took": took,
-        "epoch": mean(clock.epochs[1:] or clock.epochs),
-    }
-    if rehearsed:
-        found["rehearsed"] = first.epoch
+    found |= {"estimate": need.more, "measured": grown.bytes, "epoch": mean(clock.epochs[1:] or clock.epochs)}
     print(json.dumps(found))
 
 
@@ -127,34 +111,37 @@ def train_small():
         train(module, data, {"max_epochs": 1, "accelerator": "cpu"}, Path(folder) / "checkpoints", model)
 
 
-def asked(name, epochs, rehearsed):
-    """The same in a process of its own."""
+def asked(name, epochs, rehearsed=False, **more):
+    """The same in a process of its own, with ``more`` in its environment."""
     words = [sys.executable, __file__, "--only", name, "--epochs", str(epochs), *(["--rehearsed"] if rehearsed else [])]
-    done = subprocess.run([*words, "--here"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*words, "--here"], capture_output=True, text=True, check=True, env={**os.environ, **more})
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=list(CASES))
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--here", action="store_true", help="in this process, as the others are started")
     parser.add_argument("--rehearsed", action="store_true")
     given = parser.parse_args()
     if given.here:
         measure(given.only, given.epochs, given.rehearsed)
         return
-    print("| configuration | nodes | links | memory estimated | measured | ratio | an epoch rehearsed | measured | ratio |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    head = ("configuration", "nodes", "links", "need, MB", "needed", "ratio", "grown in rehearsal, MB", "grown", "ratio")
+    print(f"| {' | '.join(head)} | an epoch as rehearsed, s | measured | ratio |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in [given.only] if given.only else CASES:
         users, items, links = CASES[name][:3]
-        memory, timed = asked(name, 1, False), asked(name, given.epochs + 1, True)
-        print(
-            f"| {name} | {users + items:,} | {links:,} | {memory['estimate'] / 1e6:,.0f} MB | {memory['measured'] / 1e6:,.0f} MB "
-            f"| {memory['estimate'] / memory['measured']:.2f} | {timed['rehearsed']:.2f} s | {timed['epoch']:.2f} s "
-            f"| {timed['rehearsed'] / timed['epoch']:.2f} |",
-            flush=True,
+        exact = asked(name, 2, MALLOC_TRIM_THRESHOLD_="131072")
+        usual, timed = asked(name, given.epochs), asked(name, given.epochs, True)
+        pairs = (
+            (exact["estimate"] / 1e6, exact["measured"] / 1e6, ",.0f"),
+            (timed["grown"] / 1e6, usual["measured"] / 1e6, ",.0f"),
+            (timed["rehearsed"], timed["epoch"], ".2f"),
         )
+        cells = " | ".join(f"{one:{form}} | {two:{form}} | {one / two:.2f}" for one, two, form in pairs)
+        print(f"| {name} | {users + items:,} | {links:,} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

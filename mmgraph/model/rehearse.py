@@ -1,4 +1,4 @@
-"""How long training takes: a few real steps through Lightning, in a folder that is thrown away."""
+"""How long training takes, and how far the process grows: a few real steps through Lightning, in a folder that is thrown away."""
 
 import tempfile
 import time
@@ -12,6 +12,7 @@ import lightning
 
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
+from mmgraph.model.resident import growth
 from mmgraph.model.train import EPOCHS, Trained, train
 from mmgraph.settings import ModelSettings
 
@@ -23,7 +24,8 @@ _OWN = ("logger", "callbacks", "max_epochs", "max_steps", "max_time", "limit_tra
 @dataclass(frozen=True)
 class Rehearsed:
     """Seconds. steps: of an epoch; step: of one, with its batch; rest: of an epoch beside its steps (validation, checkpoints);
-    end: loading the best epochs, and embeddings of all items. epochs: at most. trained: by these few steps.
+    end: loading the best epochs, and embeddings of all items. epochs: at most. trained: by these few steps. grown: bytes that the process
+    grew by meanwhile, where the system says it.
     """
 
     steps: int
@@ -32,6 +34,7 @@ class Rehearsed:
     end: float
     epochs: int
     trained: Trained
+    grown: int | None
 
     @property
     def epoch(self) -> float:
@@ -78,7 +81,7 @@ def rehearse(module: GraphModule, data: GraphData, trainer: Mapping[str, Any], s
     arguments = {name: value for name, value in trainer.items() if name not in _OWN}
     arguments |= {"max_epochs": _EPOCHS, "limit_train_batches": _STEPS}
     clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, growth() as grown:
         trained = train(module, data, arguments, Path(folder) / "checkpoints", settings, [clock])
     end = time.perf_counter() - clock.ended
     warm = list(zip(clock.epochs, clock.steps, strict=True))[1:]
@@ -89,4 +92,5 @@ def rehearse(module: GraphModule, data: GraphData, trainer: Mapping[str, Any], s
         end=end,
         epochs=int(trainer.get("max_epochs", EPOCHS)),
         trained=trained,
+        grown=grown.bytes,
     )

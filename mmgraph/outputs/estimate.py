@@ -20,8 +20,10 @@ def graph_table(graph: Graph) -> Table:
     return table
 
 
-def memory_table(needs: Sequence[Need], chosen: str) -> Table:
-    """Parts by mode. Those that pass follow one another, so that the largest counts (*)."""
+def memory_table(needs: Sequence[Need], chosen: str, grown: int | None) -> Table:
+    """Parts by mode. Those that pass follow one another, so that the largest counts (*). grown: bytes that the process grew by in the
+    rehearsal of the chosen mode.
+    """
     modes = (f"{need.mode} (chosen)" if need.mode == chosen else need.mode for need in needs)
     table = _table("memory", "part", *modes)
     for title, group in (("there before training", "held"), ("while it lasts", "lasting"), ("one after the other", "passing")):
@@ -31,6 +33,8 @@ def memory_table(needs: Sequence[Need], chosen: str) -> Table:
             table.add_row(f"  {part}", *(_cell(getattr(need, group), part, group == "passing") for need in needs))
     table.add_section()
     table.add_row("highest in all", *(size_of(need.total) for need in needs), style="bold")
+    if grown is not None:  # more than what training adds where the C library keeps small blocks that were freed
+        table.add_row("process grew in rehearsal", *(size_of(grown) if need.mode == chosen else "" for need in needs))
     return table
 
 

@@ -132,6 +132,10 @@ def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
     own = scores.gather(1, truth[:, None])
     others = ~filtered
     others.scatter_(1, truth[:, None], torch.zeros_like(truth[:, None], dtype=torch.bool))
-    above = ((scores > own) & others).sum(1)
-    beside = ((scores == own) & others).sum(1)
+    above, beside = (_counted((scores > own).logical_and_(others)), _counted((scores == own).logical_and_(others)))
     return 1 + above + beside / 2
+
+
+def _counted(mask: Tensor) -> Tensor:
+    """How many are true in every row; numpy counts piece by piece, where torch first makes eight bytes of every one."""
+    return torch.from_numpy(mask.numpy().sum(1))

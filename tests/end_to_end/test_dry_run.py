@@ -13,6 +13,7 @@ from mmgraph.graph.collect import Collected, foresee
 from mmgraph.ingest import read, store_folder
 from mmgraph.model.module import GraphModule
 from mmgraph.model.rehearse import Clock
+from mmgraph.model.resident import _STATUS
 from mmgraph.model.train import train
 from mmgraph.pipeline import assemble, built, divide
 
@@ -30,6 +31,8 @@ def test_it_prints_the_tables_and_writes_nothing_into_the_run_folder(asked):
     for part in ("full (chosen)", "neighbours", "a training step", "highest in all", "one epoch (1 step of", "evaluation"):
         assert part in out
     assert "encoding 36 of text" in out
+    if _STATUS.exists():
+        assert re.search(r"process grew in rehearsal +│ +\d", out), out
     assert re.search(r"full batches; .* free; this took ", out)
     vectors = [name for name in contents(asked.run.parent / "store") if name.endswith(".npy")]
     assert not vectors, "nothing is encoded but into a folder that is thrown away"

@@ -46,6 +46,10 @@ def test_over_all_rotations_every_speaker_is_asked_twice():
     assert asked == dict.fromkeys("abcdef", 2)
 
 
+def test_twelve_rotations_ask_twelve_pairs():
+    assert len({frozenset(categories.speakers_of(rotation, "abcdef")[2]) for rotation in range(12)}) == 12
+
+
 METHODS = ("mmgraph", "gnn", "logistic:audio")
 
 
