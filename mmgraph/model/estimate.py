@@ -28,7 +28,7 @@ from mmgraph.settings import AdaptationSettings, ModelSettings
 
 _FLOAT = 4
 _INT = 8
-_KNOWN = 2  # bytes a pair while known links and the item itself are looked up, beside the answer
+_KNOWN = 48  # bytes a link, a candidate and a pair found while known links are looked up: ranges, places and positions of each
 _KEPT = 26  # bytes an edge while edges are taken out: masks in both orders and where each edge goes
 _DGL = 64  # bytes an edge of DGL's graph, both directions: int64 pairs, and compressed columns with ids
 _TENSORS = 16  # of all rows, a layer; ours keep fewer than ten
@@ -255,7 +255,7 @@ def _edges(whole: Batch, batch: Batch) -> int:
 
 def _looked_up(sizes: Sizes) -> int:
     """While known links are looked up among a task's candidates."""
-    return _KNOWN * max((n * max(t, s) for n, t, s in sizes.links.values()), default=0)
+    return _KNOWN * max((n + max(t, s) + max(sizes.known[name]) for name, (n, t, s) in sizes.links.items()), default=0)
 
 
 def _taken_out(sizes: Sizes, whole: Sizes) -> int:

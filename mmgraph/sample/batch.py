@@ -220,23 +220,39 @@ class LinkBatch:
     """Links to predict: row i pairs ``source[i]`` with ``target[i]``; all are rows of the output embeddings.
 
     ``other_targets`` are candidates shared by all rows; ``is_link[i, j]``: pair (source i, candidate j) is a known train link (or the
-    same item, or does not suit the row) and no negative. ``other_sources`` and ``is_link_source`` likewise for the other direction.
+    same item, or does not suit the row) and no negative. ``known`` has the cells i * candidates + j of these, repeated or not: they are far
+    fewer than all. ``other_sources``, ``known_source`` and ``is_link_source`` likewise for the other direction.
     ``log_q``, ``log_q_source``: how likely each was drawn, where the sampler states it. ``weight``: of each link, where it is asked.
     """
 
     source: Int[Tensor, "links"]
     target: Int[Tensor, "links"]
     other_targets: Int[Tensor, "others_t"]
-    is_link: Bool[Tensor, "links others_t"]
+    known: Int[Tensor, "cells_t"]
     other_sources: Int[Tensor, "others_s"]
-    is_link_source: Bool[Tensor, "links others_s"]
+    known_source: Int[Tensor, "cells_s"]
     log_q: LogQ | None = None
     log_q_source: LogQ | None = None
     weight: Float[Tensor, "links"] | None = None
 
+    @property
+    def is_link(self) -> Bool[Tensor, "links others_t"]:
+        """``known`` as a table, made on the device where the batch is."""
+        return _table(self.known, len(self.source), len(self.other_targets))
+
+    @property
+    def is_link_source(self) -> Bool[Tensor, "links others_s"]:
+        """Of the other direction."""
+        return _table(self.known_source, len(self.source), len(self.other_sources))
+
     def to(self, device: torch.device) -> "LinkBatch":
         """A copy on a device."""
         return LinkBatch(*(_moved(getattr(self, name), device) for name in self.__dataclass_fields__))
+
+
+def _table(cells: Int[Tensor, "cells"], rows: int, columns: int) -> Bool[Tensor, "rows columns"]:
+    made = torch.zeros(rows * columns, dtype=torch.bool, device=cells.device)
+    return made.index_fill_(0, cells, True).view(rows, columns)
 
 
 @dataclass(frozen=True)

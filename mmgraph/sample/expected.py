@@ -5,7 +5,7 @@ from them is its expected value: each layer turns the probability that an item i
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -34,7 +34,8 @@ class Sizes:
 
     links: (links, candidate targets, candidate sources); labels: how many, and (parts, items that may be
     parts) where they are read out from parts; triples: (questions, candidates, pairs that are no
-    negatives); by name. stated: the names whose samplers state how likely they draw an item.
+    negatives); by name. stated: the names whose samplers state how likely they draw an item. known: of links, the candidates that are no
+    negatives, for targets and for sources.
     """
 
     items: Mapping[str, int]
@@ -43,6 +44,7 @@ class Sizes:
     labels: Mapping[str, tuple[int, tuple[int, int] | None]]
     triples: Mapping[str, tuple[int, int, int]]
     stated: frozenset[str] = frozenset()
+    known: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[int]:
@@ -94,6 +96,7 @@ def of_neighbours(graph: Graph, fanouts: Sequence[int], asked: Asked, size: int,
         {name: _labelled(one) for name, one in batch.labels.items()},
         {},
         frozenset(name for name, one in batch.links.items() if one.log_q is not None),
+        {name: (len(one.known), len(one.known_source)) for name, one in batch.links.items()},
     )
 
 
@@ -123,9 +126,9 @@ def empty_batch(
                 _ints(n),
                 _ints(n),
                 _ints(t),
-                _bools(n, t),
+                _ints(sizes.known[name][0]),
                 _ints(s),
-                _bools(n, s),
+                _ints(sizes.known[name][1]),
                 *_log_q(sizes, name, n, t),
                 *_log_q(sizes, name, n, s),
                 weight=torch.empty(n),
@@ -213,12 +216,13 @@ def _of_part(
     return Sizes(
         whole.items,
         layers,
-        {name: sizes for name, (sizes, _) in compared.items()},
+        {name: sizes for name, (sizes, _, _) in compared.items()},
         {one.name: _labelled(one.whole(graph)) for one in asked.labels},
         {name: (len(one.item), len(one.others), one.known.shape[1]) for name, one in facts.items()},
         frozenset(
-            [n for n, (_, stated) in compared.items() if stated] + [n for n, one in facts.items() if one.log_q is not None]
+            [n for n, (_, _, stated) in compared.items() if stated] + [n for n, one in facts.items() if one.log_q is not None]
         ),
+        {name: known for name, (_, known, _) in compared.items()},
     )
 
 
@@ -229,12 +233,13 @@ def _some(one: AskedLinks, size: int, clock: Clock | None) -> Ints:
     return np.sort(order[-size:])
 
 
-def _compared(one: AskedLinks, chosen: Ints, rng: np.random.Generator) -> tuple[tuple[int, int, int], bool]:
-    """How many links are compared with how many candidates, and whether it is stated how likely these are drawn."""
-    forward, backward = one.questions(chosen)
-    targets = one.samplers[0].candidates(forward, one.num_targets, rng)
-    sources = one.samplers[1].candidates(backward, one.num_sources, rng)
-    return (len(chosen), len(targets), len(sources)), one.log_q(chosen[:1], targets[:1], sources[:1])[0] is not None
+def _compared(one: AskedLinks, chosen: Ints, rng: np.random.Generator) -> tuple[tuple[int, int, int], tuple[int, int], bool]:
+    """How many links are compared with how many candidates, how many of these are no negatives, and whether it is stated how likely they
+    are drawn.
+    """
+    targets, known, sources, known_source = one.others(chosen, rng)
+    stated = one.log_q(chosen[:1], targets[:1], sources[:1])[0] is not None
+    return (len(chosen), len(targets), len(sources)), (len(known), len(known_source)), stated
 
 
 def _others(count: int, gone: Ints | None) -> Bools:

@@ -65,14 +65,14 @@ def whole_batch(graph: Graph, depth: int, chains: Sequence[Relation] = (), passi
 
 def link_batch(asked: AskedLinks, chosen: Ints, rng: np.random.Generator) -> LinkBatch:
     """The chosen links with their candidates, as positions in the whole graph."""
-    targets, is_link, sources, is_link_source = asked.others(chosen, rng)
+    targets, known, sources, known_source = asked.others(chosen, rng)
     return LinkBatch(
         torch.from_numpy(asked.source[chosen]),
         torch.from_numpy(asked.target[chosen]),
         torch.from_numpy(targets),
-        torch.from_numpy(is_link),
+        torch.from_numpy(known),
         torch.from_numpy(sources),
-        torch.from_numpy(is_link_source),
+        torch.from_numpy(known_source),
         *asked.log_q(chosen, targets, sources),
         weight=asked.weights(chosen),
     )

@@ -120,6 +120,22 @@ class KnownPairs:
         self._num_targets, self._num_sources = num_targets, int(source.max(initial=-1)) + 1
         self._keys = np.sort(source * num_targets + target)
 
+    def pairs(self, source: Ints, target: Ints) -> tuple[Ints, Ints]:
+        """(position in ``source``, position in ``target``) of every two that are known; goes through the links of the side with fewer.
+
+        >>> KnownPairs(np.array([0, 2]), np.array([1, 1]), 5).pairs(np.array([2, 1]), np.array([4, 1]))
+        (array([0]), array([1]))
+        """
+        low, high = _stretch(self._first, source)
+        low_back, high_back = _stretch(self._first_back, target)
+        if (high - low).sum() <= (high_back - low_back).sum():
+            rows, place = stretches(low, high)
+            some, columns = equal(self._keys[place] - source[rows] * self._num_targets, target)
+            return rows[some], columns
+        columns, place = stretches(low_back, high_back)
+        some, rows = equal(self._keys_back[place] - target[columns] * self._num_sources, source)
+        return rows, columns[some]
+
     def contains(self, source: Ints, target: Ints) -> Bools:
         """Broadcasts ``source`` against ``target``; all pairs of a column with a row cost no more than what is known of one side."""
         if source.ndim == target.ndim == 2 and source.shape[1] == target.shape[0] == 1:
@@ -138,24 +154,26 @@ class KnownPairs:
         source, target = np.divmod(self._keys, self._num_targets)
         return np.sort(target * self._num_sources + source)
 
+    @cached_property
+    def _first(self) -> Ints:
+        """Where the pairs of each source begin."""
+        return np.searchsorted(self._keys, np.arange(self._num_sources + 1) * self._num_targets)
+
+    @cached_property
+    def _first_back(self) -> Ints:
+        return np.searchsorted(self._keys_back, np.arange(self._num_targets + 1) * self._num_sources)
+
     def _between(self, source: Ints, target: Ints) -> Bools:
-        """bool [sources, targets]: goes through the known links of the side that has fewer."""
+        """bool [sources, targets]."""
         found = np.zeros((len(source), len(target)), bool)
-        if not len(self._keys):
-            return found
-        sides = (self._keys, self._num_targets, source), (self._keys_back, self._num_sources, target)
-        (low, high), (low_back, high_back) = (
-            (np.searchsorted(keys, items * wide), np.searchsorted(keys, (items + 1) * wide)) for keys, wide, items in sides
-        )
-        if (high - low).sum() <= (high_back - low_back).sum():
-            rows, place = stretches(low, high)
-            some, columns = _where(self._keys[place] - source[rows] * self._num_targets, target)
-            found[rows[some], columns] = True
-        else:
-            columns, place = stretches(low_back, high_back)
-            some, rows = _where(self._keys_back[place] - target[columns] * self._num_sources, source)
-            found[rows, columns[some]] = True
+        found[self.pairs(source, target)] = True
         return found
+
+
+def _stretch(first: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """From where to before where the pairs of each item are; nothing for an item that is in none."""
+    last = len(first) - 1
+    return first[np.minimum(items, last)], first[np.minimum(items + 1, last)]
 
 
 def stretches(low: Ints, high: Ints) -> tuple[Ints, Ints]:
@@ -169,8 +187,12 @@ def stretches(low: Ints, high: Ints) -> tuple[Ints, Ints]:
     return number, np.arange(len(number)) + np.repeat(low - (np.cumsum(count) - count), count)
 
 
-def _where(wanted: Ints, items: Ints) -> tuple[Ints, Ints]:
-    """(position in ``wanted``, position in ``items``) of every two that are equal; items may be repeated."""
+def equal(wanted: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """(position in ``wanted``, position in ``items``) of every two that are equal; both may be repeated.
+
+    >>> equal(np.array([5, 4]), np.array([4, 7, 4]))
+    (array([1, 1]), array([0, 2]))
+    """
     order = np.argsort(items, kind="stable")
     low, high = (np.searchsorted(items, wanted, side, order) for side in ("left", "right"))
     number, place = stretches(low, high)

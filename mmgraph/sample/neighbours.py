@@ -23,7 +23,7 @@ from mmgraph.sample.chains import places
 from mmgraph.sample.clock import Clock, in_order
 from mmgraph.sample.full import gone
 from mmgraph.sample.questions import AskedLabels, AskedLinks
-from mmgraph.types import Bools, Ints, Relation
+from mmgraph.types import Ints, Relation
 
 _PAST = "past"
 
@@ -35,9 +35,9 @@ class _Drawn:
     asked: AskedLinks
     chosen: Ints
     targets: Ints
-    is_link: Bools
+    known: Ints
     sources: Ints
-    is_link_source: Bools
+    known_source: Ints
 
 
 @dataclass
@@ -226,9 +226,9 @@ def _numbered(one: _Drawn, number_of: Mapping[str, _Numbering]) -> LinkBatch:
         source(one.asked.source[one.chosen]),
         target(one.asked.target[one.chosen]),
         target(one.targets),
-        torch.from_numpy(one.is_link),
+        torch.from_numpy(one.known),
         source(one.sources),
-        torch.from_numpy(one.is_link_source),
+        torch.from_numpy(one.known_source),
         *one.asked.log_q(one.chosen, one.targets, one.sources),
         weight=one.asked.weights(one.chosen),
     )

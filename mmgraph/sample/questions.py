@@ -8,7 +8,7 @@ import torch
 from mmgraph.graph.contract import Graph
 from mmgraph.sample.batch import LabelBatch, LogQ
 from mmgraph.sample.members import Members
-from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side
+from mmgraph.sample.negatives import KnownPairs, NegativeSampler, Questions, Side, equal
 from mmgraph.types import Bools, Floats, Ints, Relation, Times
 
 _HIDING = 0x41DE
@@ -63,21 +63,16 @@ class AskedLinks:
         source, target, none = self.source[chosen], self.target[chosen], np.zeros(len(chosen), np.int64)
         return Questions(source, none, target, len(chosen)), Questions(target, none, source, len(chosen))
 
-    def others(self, chosen: Ints, rng: np.random.Generator) -> tuple[Ints, Bools, Ints, Bools]:
-        """Candidates for the targets of the chosen links, which of them are no negatives, and the same for the sources."""
+    def others(self, chosen: Ints, rng: np.random.Generator) -> tuple[Ints, Ints, Ints, Ints]:
+        """Candidates for the targets of the chosen links, which of them are no negatives, as cells (``LinkBatch.known``), and the same
+        for the sources.
+        """
         forward, backward = self.questions(chosen)
         targets = self.samplers[0].candidates(forward, self.num_targets, rng)
         sources = self.samplers[1].candidates(backward, self.num_sources, rng)
-        is_link = self._known_targets(forward.item, forward.relation, targets[None, :])
-        is_link_source = self._known_sources(backward.item, backward.relation, sources[None, :])
-        for found, sampler, asked, drawn in (
-            (is_link, self.samplers[0], forward, targets),
-            (is_link_source, self.samplers[1], backward, sources),
-        ):
-            suits = sampler.suits(asked, drawn)
-            if suits is not None:
-                found |= ~suits
-        return targets, is_link, sources, is_link_source
+        column, row = self.known.pairs(sources, backward.item)
+        known = self._cells(self.samplers[0], forward, targets, self.known.pairs(forward.item, targets))
+        return targets, known, sources, self._cells(self.samplers[1], backward, sources, (row, column))
 
     def log_q(self, chosen: Ints, targets: Ints, sources: Ints) -> tuple[LogQ | None, LogQ | None]:
         """How likely the true ends and the candidates are drawn, for targets and for sources."""
@@ -90,6 +85,16 @@ class AskedLinks:
     def weights(self, chosen: Ints) -> torch.Tensor | None:
         """Of the chosen links, where they are asked."""
         return None if self.weight is None else torch.from_numpy(self.weight[chosen])
+
+    def _cells(self, sampler: NegativeSampler, asked: Questions, drawn: Ints, known: tuple[Ints, Ints]) -> Ints:
+        """Of known links, of the asked item itself, and of what does not suit the question."""
+        pairs, suits = [known], sampler.suits(asked, drawn)
+        if self.relation.source == self.relation.target:
+            pairs.append(equal(asked.item, drawn))
+        if suits is not None:
+            row, column = np.nonzero(~suits)
+            pairs.append((row, column))
+        return np.concatenate([row * len(drawn) + column for row, column in pairs])
 
     def _known_targets(self, item: Ints, _: Ints, others: Ints) -> Bools:
         return self._or_itself(self.known.contains(item[:, None], others), item, others)

@@ -47,8 +47,8 @@ def test_with_all_neighbours_a_batch_has_the_vectors_and_the_loss_of_the_full_gr
     head, links = module.all_heads[0], sampled.links[asked.name]
     rows = items["segment"]
     moved = type(links)(
-        rows[links.source], rows[links.target], rows[links.other_targets], links.is_link,
-        rows[links.other_sources], links.is_link_source,
+        rows[links.source], rows[links.target], rows[links.other_targets], links.known,
+        rows[links.other_sources], links.known_source,
     )  # fmt: skip
     loss = head.loss(other, Batch(full.inputs, full.blocks, {asked.name: moved}))
     torch.testing.assert_close(head.loss(one, sampled), loss, atol=1e-5, rtol=1e-5)

@@ -15,6 +15,7 @@ from mmgraph.model.contract import same_both_ways
 from mmgraph.model.scorers.cosine import Cosine
 from mmgraph.model.scorers.dot import Dot
 from mmgraph.sample.batch import LogQ
+from mmgraph.sample.full import link_batch
 from mmgraph.settings import Component, ModelSettings
 from mmgraph.tasks.heads import Compare
 from mmgraph.tasks.kinds.links import Links
@@ -328,5 +329,6 @@ def test_losses_of_cosines_want_cosines(name):
 def test_a_loss_without_negatives_draws_none():
     _, split = made_graph()
     (asked,) = Links(relation=str(FOLLOWS), scorer="cosine", loss="direct_au").asked_links(split)
-    targets, is_link, sources, is_link_source = asked.others(np.arange(5), np.random.default_rng(0))
-    assert len(targets) == len(sources) == 0 and is_link.shape == is_link_source.shape == (5, 0)
+    batch = link_batch(asked, np.arange(5), np.random.default_rng(0))
+    assert len(batch.other_targets) == len(batch.other_sources) == len(batch.known) == 0
+    assert batch.is_link.shape == batch.is_link_source.shape == (5, 0)
