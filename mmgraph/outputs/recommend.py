@@ -1,6 +1,8 @@
 """What a finished run recommends to users, and which items it takes for alike, streamed to a file."""
 
+import bisect
 import difflib
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from mmgraph.types import Floats, Ints
 RECOMMENDED: dict[str, Any] = {"user": pa.string(), "rank": pa.int32(), "item": pa.string(), "score": pa.float32()}
 SIMILAR: dict[str, Any] = {"item": pa.string(), "rank": pa.int32(), "similar": pa.string(), "cosine": pa.float32()}
 NEAREST = 3  # liked items that explain a recommendation
+_COMPARED = 5000  # ids that are compared with one that is not there
 _CELLS = 4_000_000  # scores held at once: 16 MB, and a few times as much of all pieces of a combination
 
 
@@ -190,11 +193,14 @@ def positions(graph: Graph, kind: str, ids: tuple[str, ...], what: str) -> Ints:
 
 
 def _did_you_mean(name: str, known: Sequence[str]) -> str:
-    """The nearest ids; of many only those are compared that are as long, give or take one, and end or begin alike."""
-    if len(known) > 5000:
-        known = [one for one in known if abs(len(one) - len(name)) <= 1 and (one[:-1] == name[:-1] or one[-2:] == name[-2:])][
-            :5000
-        ]
+    """The nearest ids; of many only those are compared that are as long, give or take one, and end or begin alike, and those beside which
+    the name would stand in order.
+    """
+    if len(known) > _COMPARED:
+        alike = (one for one in known if abs(len(one) - len(name)) <= 1 and (one[:-1] == name[:-1] or one[-2:] == name[-2:]))
+        ordered = sorted(known)
+        at = bisect.bisect(ordered, name)
+        known = list(dict.fromkeys((*ordered[max(at - 50, 0) : at + 50], *itertools.islice(alike, _COMPARED))))
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {', '.join(near)}?" if near else "ids are in embeddings/<kind>.ids.txt"
 

@@ -11,11 +11,14 @@ from graph_made import FOLLOWS, made
 from runs_made import QUICK, write_csv
 
 from mmgraph.cli import main
+from mmgraph.errors import SettingsError
 from mmgraph.evaluate.recommend.question import RecommendQuestion
+from mmgraph.graph.contract import Graph
 from mmgraph.model.data import GraphData
 from mmgraph.model.losses.info_nce import InfoNCE
 from mmgraph.model.scorers.cosine import Cosine
 from mmgraph.model.scorers.dot import Dot
+from mmgraph.outputs.recommend import positions
 from mmgraph.rerun import link_answer, reopen
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, ModelSettings
@@ -241,3 +244,16 @@ def check_refusals(run, capsys):
     assert "--top-k must be 1 at least" in refused(run, capsys, "recommend", "--top-k", "0")
     assert "--to must end as its format" in refused(run, capsys, "recommend", "--to", "x.csv", "--format", "json")
     assert "no such kind; given: nobody" in refused(run, capsys, "similar", "--kind", "nobody")
+
+
+def test_of_many_ids_the_nearest_are_named():
+    ids = np.array([f"user/{number:07d}" for number in range(0, 70_000, 10)], object)
+    graph = Graph({"user": ids}, {})
+    for wrong, near in (("user/0000041", "user/0000040"), ("user/0034560/", "user/0034560"), ("User/0001230", "user/0001230")):
+        with pytest.raises(SettingsError, match=f"given: {wrong}; did you mean .*{near}"):
+            positions(graph, "user", ("user/0000000", wrong), "user")
+
+
+def test_a_list_without_a_place_is_refused():
+    with pytest.raises(SettingsError, match=r"Recommend.at is the length of a list; given: 0; give 1 or more"):
+        Recommend(relation="user/plays/music", at=0).check(None)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mmgraph.catalogue.contract import Catalogue
+from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
 from mmgraph.sample.questions import AskedLinks
@@ -32,6 +34,11 @@ class Recommend(Task):
     def relations(self, graph: Graph) -> list[Relation]:
         """See Task."""
         return [Relation.parse(self.relation)]
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Raise SettingsError for a list that has no place."""
+        if self.at < 1:
+            raise SettingsError("Recommend.at is the length of a list", given=self.at, todo="give 1 or more")
 
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
