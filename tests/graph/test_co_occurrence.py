@@ -115,3 +115,15 @@ def test_refusals():
     there = graph.with_edges({**graph.edges, TOGETHER: Edges(TOGETHER, np.array([0]), np.array([1]))})
     with pytest.raises(GraphError, match="a relation that is there already; given: music/co_plays/music"):
         CoOccurrence().build(None, there)
+
+
+def test_two_relations_that_would_be_counted_into_one_are_refused():
+    graph = graph_of([(0, 1), (1, 1)])
+    guests = Edges(Relation("guest", "plays", "music"), np.array([0]), np.array([1]), built_by="tables")
+    both = replace(graph, ids={**graph.ids, "guest": np.array(["g"], object)})
+    both = both.with_edges({PLAYS: replace(graph.edges[PLAYS], built_by="tables"), guests.relation: guests})
+    with pytest.raises(
+        GraphError, match="is there already; given: music/co_plays/music; rename that one, or name one relation"
+    ):
+        CoOccurrence().build(None, both)
+    assert [one.relation for one in CoOccurrence(relation="guest/plays/music").build(None, both)] == [TOGETHER]

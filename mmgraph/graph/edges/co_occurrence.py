@@ -43,10 +43,10 @@ class CoOccurrence(EdgeBuilder):
             if one not in graph.edges or one.source == one.target:
                 todo = f"take a relation between two kinds: {', '.join(map(str, stated)) or 'there is none'}"
                 raise GraphError("CoOccurrence cannot count over this relation", given=one, todo=todo)
-            if (named := _named(one)) in graph.edges:
-                raise GraphError(
-                    "CoOccurrence would add to a relation that is there already", given=named, todo="rename that one"
-                )
+        names = [*graph.edges, *map(_named, chosen)]
+        if twice := [one for one in names if names.count(one) > 1]:
+            wrong = "CoOccurrence would add to a relation that is there already"
+            raise GraphError(wrong, given=twice[0], todo="rename that one, or name one relation to count over")
         return [self.counted(one, graph) for one in chosen]
 
     def counted(self, relation: Relation, graph: Graph) -> Edges:
