@@ -100,7 +100,7 @@ def test_the_1m_layout_and_a_movie_rated_twice(tmp_path, caplog):
 
 
 def test_the_10m_layout_is_that_of_1m_in_utf8_with_tags(tmp_path):
-    root = million(tmp_path, movies_dat="1::Amélie::Comedy\n", tags_dat="2::1::fée::3\n")
+    root = million(tmp_path, movies_dat="1::Amélie::Comedy\n", tags_dat="2::1::fée::3\n2::1::fée::9\n")
     (root / "users.dat").unlink()
     catalogue = MovieLens(root=root).read()
     assert texts(catalogue) == {"movie/1": "Amélie", "user/1": None, "user/2": None, "tag/fée": "fée"}

@@ -159,9 +159,11 @@ def _rated(one: Written, split: str | None) -> Table:
 
 
 def _tagged(tags: Written) -> Table:
-    """One link a movie and tag: its weight says how many users gave it, its time when the first did."""
+    """One link a movie and tag: its weight says how many users gave it, once or more, its time when the first did."""
     time = pd.to_numeric(pd.Series(tags.columns["time"]), errors="coerce").to_numpy(np.float64)
     order = np.argsort(np.where(np.isnan(time), -np.inf, time), kind="stable")  # what is no number comes first, and is refused
+    given = pd.MultiIndex.from_arrays([tags.columns[name][order] for name in ("movie", "tag", "user")])
+    order = order[~given.duplicated()]
     pair = pd.MultiIndex.from_arrays([tags.ids("movie", "movie")[order], tags.ids("tag", "tag")[order]])
     codes, _ = pd.factorize(pair)
     first = order[np.unique(codes, return_index=True)[1]]
