@@ -37,7 +37,7 @@ class RowAdagrad(torch.optim.Optimizer):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    _step(table, table.grad, self.state[table]["sum"].to(table.device), group["lr"], group["eps"])
+                    _step(table, table.grad, self.state[table]["sum"], group["lr"], group["eps"])
         return loss
 
 
