@@ -60,7 +60,7 @@ def served(opened: Reopened, answer: LinkAnswer, liked: Ints) -> tuple[LinkAnswe
         wrong = "somebody new can be served only where users and items are of two kinds"
         raise RunError(wrong, given=relation, todo="fit the run again with the new links")
     split = with_newcomer(opened.split, relation, liked)
-    parts = answer.method.parts_of_newcomer(Newcomer(liked, _network(opened, split, relation)))
+    parts = answer.method.parts_of_newcomer(Newcomer(liked, network_scores(opened, split, relation)))
     if not parts:
         wrong = "what the run hands out cannot say anything of somebody new"
         raise RunError(wrong, given=", ".join(answer.method.pieces), todo="name a user of the run, or fit it again")
@@ -84,7 +84,7 @@ def with_newcomer(split: Split, relation: Relation, liked: Ints) -> Split:
     return grown_split(split, {relation.source: [name]}, [links])
 
 
-def _network(opened: Reopened, split: Split, relation: Relation) -> Floats:
+def network_scores(opened: Reopened, split: Split, relation: Relation) -> Floats:
     """What the relation's head gives all targets for the last source, float32 [1, targets], in its own best epoch."""
     tasks = [registry.create("task", task) for task in opened.settings.tasks]
     module, data = built(opened.settings, split, tasks, opened.tops)
