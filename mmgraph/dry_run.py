@@ -151,5 +151,6 @@ def tables(told: Foretold) -> list[Table]:
         ("evaluation, with baselines", told.evaluation),
         ("fit, without reading files and writing tables", told.total_s),
     ]
-    memory = [memory_table(told.needs, told.mode, training.grown)] if told.needs else []
+    known = told.needs or training.grown is not None
+    memory = [memory_table(told.needs, told.mode, training.grown)] if known else []
     return [graph_table(told.graph), *memory, time_table(rows)]

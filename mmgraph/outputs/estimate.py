@@ -21,20 +21,22 @@ def graph_table(graph: Graph) -> Table:
 
 
 def memory_table(needs: Sequence[Need], chosen: str, grown: int | None) -> Table:
-    """Parts by mode. Those that pass follow one another, so that the largest counts (*). grown: bytes that the process grew by in the
-    rehearsal of the chosen mode.
+    """Parts by mode, of those that could be estimated. Those that pass follow one another, so that the largest counts (*). grown: bytes
+    that the process grew by in the rehearsal of the chosen mode.
     """
-    modes = (f"{need.mode} (chosen)" if need.mode == chosen else need.mode for need in needs)
-    table = _table("memory", "part", *modes)
+    modes = [need.mode for need in needs] or [chosen]
+    table = _table("memory", "part", *(f"{mode} (chosen)" if mode == chosen else mode for mode in modes))
     for title, group in (("there before training", "held"), ("while it lasts", "lasting"), ("one after the other", "passing")):
-        table.add_section()
-        table.add_row(f"[dim]{title}[/dim]")
+        if needs:
+            table.add_section()
+            table.add_row(f"[dim]{title}[/dim]")
         for part in dict.fromkeys(name for need in needs for name in getattr(need, group)):
             table.add_row(f"  {part}", *(_cell(getattr(need, group), part, group == "passing") for need in needs))
-    table.add_section()
-    table.add_row("highest in all", *(size_of(need.total) for need in needs), style="bold")
+    if needs:
+        table.add_section()
+        table.add_row("highest in all", *(size_of(need.total) for need in needs), style="bold")
     if grown is not None:  # more than what training adds where the C library keeps small blocks that were freed
-        table.add_row("process grew in rehearsal", *(size_of(grown) if need.mode == chosen else "" for need in needs))
+        table.add_row("process grew in rehearsal", *(size_of(grown) if mode == chosen else "" for mode in modes))
     return table
 
 
