@@ -15,7 +15,7 @@ from mmgraph.sample.batch import Batch
 from mmgraph.settings import ModelSettings
 
 ID_TABLE = ".ids."  # in the name of a parameter that has a row an id
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "adagrad": torch.optim.Adagrad}
+_ADAMS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 
 class GraphModule(lightning.LightningModule):
@@ -64,7 +64,7 @@ class GraphModule(lightning.LightningModule):
         """AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101), Adam (Kingma and Ba 2015, arXiv 1412.6980) or Adagrad (Duchi et al. 2011,
         JMLR 12, figure 1); of ids RowAdagrad where they are stepped row by row.
 
-        No decay on biases, norms and ids; encoders at rates of their own.
+        No decay on biases, norms and ids; encoders at rates of their own. On a GPU all parameters are stepped by one kernel.
         """
         rate = self._settings.learning_rate
         adapted = list(self.network.inputs.adaptations().values())
@@ -80,11 +80,19 @@ class GraphModule(lightning.LightningModule):
             for (one, decayed), parameters in groups.items()
             if parameters
         ]
-        dense = _OPTIMIZERS[self._settings.optimizer](given, lr=rate)
+        dense = self._dense(given)
         if not self.row_wise:
             return dense
         tables = [table.weight for table in self.network.inputs.tables().values()]
         return Together(dense, RowAdagrad(tables, lr=self._settings.ids.learning_rate))
+
+    def _dense(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        rate, name = self._settings.learning_rate, self._settings.optimizer
+        if name == "adagrad":
+            return torch.optim.Adagrad(groups, lr=rate)
+        scaled = self._trainer is not None and self._trainer.precision == "16-mixed"  # Lightning clips no gradients then
+        fused = not scaled and all(one.is_cuda for group in groups for one in group["params"])
+        return _ADAMS[name](groups, lr=rate, fused=fused or None)
 
     def step_by_row(self, wanted: bool) -> None:
         """Give tables of ids sparse gradients, which batches of neighbours can have, and an optimiser of their own; or not."""

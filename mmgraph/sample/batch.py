@@ -189,6 +189,12 @@ class ModalityInput:
         vars(made)["complete"] = self.complete
         return made
 
+    def hiding(self, hidden: Bool[Tensor, "items"]) -> "ModalityInput":
+        """As if some of the items lacked it, if only none."""
+        made = replace(self, present=self.present & ~hidden)
+        vars(made)["complete"] = False
+        return made
+
 
 @dataclass(frozen=True)
 class Inputs:

@@ -124,10 +124,7 @@ class MaskedHead(SelfSupervised):
     def _made(self, network: Passing, batch: Batch, hidden: Hidden) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Features made and real (standardised) of all items of a kind, and which of them were hidden, modality by modality."""
         inputs = batch.inputs.features
-        covered = {
-            key: replace(one, present=one.present & ~hidden[key[0]]) if key[0] in hidden else one
-            for key, one in inputs.items()
-        }
+        covered = {key: one.hiding(hidden[key[0]]) if key[0] in hidden else one for key, one in inputs.items()}
         rows = network(replace(batch, inputs=replace(batch.inputs, features=covered)))
         entered = {kind: self.enter[named(kind)](one) for kind, one in rows.items()}
         for kind, mask in hidden.items():

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from facts_made import facts
 from graph_made import CONTAINS, FOLLOWS, made
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ from mmgraph.sample.asked import Asked
 from mmgraph.sample.expected import tensors
 from mmgraph.sample.full import without
 from mmgraph.sample.moved import moved
-from mmgraph.settings import BatchSettings, Component, ModelSettings
+from mmgraph.settings import BatchSettings, Component, ContrastSettings, ModelSettings
 from mmgraph.types import Relation
 
 SPLIT = made()[1]
@@ -108,14 +109,19 @@ class Copies(TorchDispatchMode):
         return made
 
 
-def prepared(layer, mode="full", negatives=20, **more):
+LINKS = ("Links", {"relation": str(FOLLOWS)})
+LABELS = ("Categories", {"field": "category"})
+
+
+def prepared(layer, mode="full", tasks=(LINKS, LABELS), split=SPLIT, **more):
     model = ModelSettings(width=8, layer=layer, batches=BatchSettings(mode=mode, size=16), **more)
-    drawn = {"class_path": "uniform", "init_args": {"num": negatives}}
-    links = registry.create("task", Component(class_path="Links", init_args={"relation": str(FOLLOWS), "negatives": drawn}))
-    labels = registry.create("task", Component(class_path="Categories", init_args={"field": "category"}))
+    tasks = [registry.create("task", Component(class_path=name, init_args=given)) for name, given in tasks]
     torch.manual_seed(3)
-    module = build(SPLIT.visible, [h for task in (links, labels) for h in task.heads(SPLIT, model)], model, seed=3)
-    return module, GraphData(SPLIT.visible, Asked(links.asked_links(SPLIT), labels.asked_labels(SPLIT)), model, 0.3, seed=3)
+    module = build(split.visible, [head for task in tasks for head in task.heads(split, model)], model, seed=3)
+    asked = (
+        [one for task in tasks for one in getattr(task, f"asked_{what}")(split)] for what in ("links", "labels", "triples")
+    )
+    return module, GraphData(split.visible, Asked(*asked), model, 0.3, seed=3)
 
 
 def moved_to(device, module):
@@ -146,6 +152,60 @@ def test_a_step_waits_for_nothing_and_copies_only_what_is_asked(layer, mode):
     links, labels = batch.links[str(FOLLOWS)], batch.labels["segment.category"]
     own = [*tensors(links), *tensors(labels), links.source]  # the last: as large as the ids of what leaves the messages
     assert sorted(counted.sizes) == sorted(one.nbytes for one in own)
+
+
+def passes(case):
+    module, data = prepared(**case)
+    state, whole = moved_to(GPU, module), data.on(GPU)
+    with Copies():
+        step(module, data, whole, GPU, state)[1].backward()
+
+
+FACTS = {"layer": "none", "mode": "steps", "split": facts()[1]}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"layer": "none", "mode": "steps"},
+        {"layer": "light_gcn", "id_embedding": "all", "contrast": ContrastSettings(weight=0.5, noise=0.1)},
+        {"layer": "sage", "tasks": [("Masked", {})]},
+        {"layer": "sage", "tasks": [("GraphCategories", {"kind": "segment", "field": "category", "over": "video"})]},
+        {"layer": "sage", "tasks": [(LABELS[0], {**LABELS[1], "methods": ["consistency"], "balance": "weights"})]},
+        {"layer": "sage", "tasks": [(LINKS[0], {**LINKS[1], "negatives": "in_batch", "loss": "bce", "scorer": "mlp"})]},
+        {**FACTS, "tasks": [("Facts", {"kind": "n", "regulariser": "n3"})]},
+    ],
+    ids=["no layer", "contrast", "masked", "wholes", "consistency", "in batch", "facts"],
+)
+def test_other_tasks_and_settings_wait_for_nothing(case):
+    passes(case)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"layer": "sage", "prune": 0.2},  # how many links it leaves of those that the step has left
+        {"layer": "sage", "tasks": [("Bootstrap", {})]},  # how many links each view has
+        {"layer": "sage", "tasks": [LINKS], "time": "position"},  # chains are walked until all have ended
+        {"layer": "sage", "tasks": [(LABELS[0], {**LABELS[1], "methods": ["self_training"]})]},  # which answers are sure
+        {**FACTS, "tasks": [("Paths", {"kind": "n", "depth": 2, "width": 4})]},  # distinct questions and answers
+    ],
+    ids=["prune", "bootstrap", "position", "self-training", "paths"],
+)
+def test_these_look_into_their_data_in_every_step(case):
+    """To be struck off when they no longer do."""
+    with pytest.raises((NotImplementedError, RuntimeError), match="[mM]eta"):
+        passes(case)
+
+
+def test_one_kernel_steps_all_parameters_on_a_gpu():
+    module = prepared("sage")[0]
+    assert module.configure_optimizers().defaults["fused"] is None
+    with FakeTensorMode():
+        groups = [{"params": [torch.empty(3, device=CUDA, requires_grad=True)], "lr": 0.1}]
+        assert module._dense(groups).defaults["fused"]
+        module._trainer = SimpleNamespace(precision="16-mixed")
+        assert module._dense(groups).defaults["fused"] is None
 
 
 @pytest.mark.parametrize("layer", ["sage", "gat", "light_gcn"])
