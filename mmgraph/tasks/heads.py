@@ -21,7 +21,7 @@ from mmgraph.split.contract import LabelSplit, LinkSplit
 from mmgraph.tasks.contract import RelationHead
 from mmgraph.tasks.label_loss import LabelLoss
 from mmgraph.tasks.method import LabelMethod
-from mmgraph.tasks.ranking import LinkRanking
+from mmgraph.tasks.ranking import LinkRanking, ListRanking
 from mmgraph.tasks.whole import Whole
 from mmgraph.types import Ints
 
@@ -64,16 +64,26 @@ def sampler_for(negatives: ComponentLike, loss: ComponentLike, scorer: Component
 
 
 class LinkHead(RelationHead):
-    """A scorer and a loss; both directions of every link are compared with the candidates of the batch."""
+    """A scorer and a loss; both directions of every link are compared with the candidates of the batch. ranking: of validation links, by
+    which the epoch is chosen; a LinkRanking when not given.
+    """
 
-    def __init__(self, name: str, split: LinkSplit, visible: Graph, compare: Compare, weight: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        split: LinkSplit,
+        visible: Graph,
+        compare: Compare,
+        weight: float,
+        ranking: LinkRanking | ListRanking | None = None,
+    ) -> None:
         super().__init__()
         self.name, self.weight = name, weight
         self.scorer, self.compare, self.regulariser = compare.scorer, compare.loss, compare.regulariser
         self.relation = split.relation
         self.kinds = (self.relation.source, self.relation.target)
         self.figure = "mrr" if len(split.valid) else None
-        self._ranking = LinkRanking(split, visible, _QUERIES)
+        self._ranking = ranking or LinkRanking(split, visible, _QUERIES)
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Mean of the two directions' losses, and what the regulariser adds."""
@@ -102,11 +112,11 @@ class LinkHead(RelationHead):
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """See LinkRanking."""
+        """See LinkRanking and ListRanking."""
         return self._ranking.figures(self._prepared(embeddings))
 
     def validation_bytes(self, counts: Mapping[str, int], width: int) -> int:
-        """See Head: prepared vectors, and what LinkRanking takes."""
+        """See Head: prepared vectors, and what ranking takes."""
         return self._ranking.bytes + 4 * width * sum(counts[kind] for kind in self.kinds)
 
     @torch.no_grad()

@@ -70,11 +70,21 @@ class ListRanking:
         self._held_out = np.bincount(edges.source[split.valid], minlength=visible.count(split.relation.source))[self._users]
         self._same = split.relation.source == split.relation.target
 
+    @property
+    def _step(self) -> int:
+        """Users of one block."""
+        return max(1, min(_BLOCK, _CELLS // max(self._items, 1)))
+
+    @property
+    def bytes(self) -> int:
+        """As LinkRanking's: the scores of a block again, and which of them are known."""
+        return 8 * min(self._step, len(self._users)) * self._items
+
     def figures(self, scores: Callable[[Ints, bool], Tensor]) -> dict[str, float]:
         """Mean NDCG over the users (evaluate/recommend/metrics.py); nothing where there are none. ``scores``: as LinkRanking's."""
         found, gains = np.zeros(len(self._users)), 1.0 / np.log2(np.arange(2, self._at + 2))
         ideal = np.cumsum(gains)[np.minimum(self._held_out, self._at) - 1]
-        step = max(1, min(_BLOCK, _CELLS // max(self._items, 1)))
+        step = self._step
         for start in range(0, len(self._users), step):
             users = self._users[start : start + step]
             given = scores(users, False).float().cpu().clone()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,10 +19,9 @@ class RecommendHead(LinkHead):
     """A LinkHead whose users are compared with items, and not items with users; the NDCG of lists ``at`` long chooses the epoch."""
 
     def __init__(self, split: LinkSplit, visible: Graph, compare: Compare, weight: float, at: int) -> None:
-        super().__init__(str(split.relation), split, visible, compare, weight)
+        super().__init__(str(split.relation), split, visible, compare, weight, ListRanking(split, visible, _USERS, at))
         self.at = at
         self.figure = f"ndcg@{at}" if len(split.valid) else None
-        self._lists = ListRanking(split, visible, _USERS, at)
 
     def loss(self, embeddings: Embeddings, batch: Batch) -> Float[Tensor, ""]:
         """Each user's true item beside the candidates of the batch, and what the regulariser adds."""
@@ -37,11 +35,6 @@ class RecommendHead(LinkHead):
         if self.regulariser is None:
             return loss
         return loss + self.regulariser(self.scorer.factors(of_sources[asked.source], None, of_targets[asked.target]))
-
-    @torch.no_grad()
-    def validate(self, embeddings: Embeddings) -> dict[str, float]:
-        """See ListRanking."""
-        return self._lists.figures(self._prepared(embeddings))
 
 
 def _prepared_rows(prepare: Callable[[Tensor], Tensor], rows: Tensor, asked: Tensor) -> Tensor:
