@@ -69,7 +69,7 @@ def _links(opened: Reopened, file: Path) -> Taken:
         told = f"{given.known} links that are known, {given.aside} that are held out"
         raise RunError("the run knows all of these links", given=told, todo="give it new ones")
     graph, split, catalogue = joined_with(settings, opened.graph, None if moved else opened.split, opened.catalogue, given)
-    _check(opened, table, given, catalogue)
+    _check(opened, table, given, catalogue, split)
     if moved:
         split = with_answers(opened.run, split, graph, settings.split.labels.group)
     before = _rows(opened.run.new_links, LINK)
@@ -86,14 +86,15 @@ def _links(opened: Reopened, file: Path) -> Taken:
     return Taken(graph, split, catalogue, given.relations, asked, keep, counts, moved)
 
 
-def _check(opened: Reopened, table: Table, given: Linked, catalogue: Catalogue) -> None:
-    """What the tasks want of links, the new ones keep as well."""
+def _check(opened: Reopened, table: Table, given: Linked, catalogue: Catalogue, split: Split) -> None:
+    """What the tasks want of links, the new ones keep as well; ``split``, ``catalogue``: with them."""
     names = [Relation.parse(one).name for one in given.rows["relation"]]
     weight = pd.to_numeric(given.rows["weight"])
     links = given.rows.assign(relation=names, weight=weight.fillna(1.0))
     stands = Stands(given.at, table.place, weight.notna().to_numpy())
     for task in tasks_of(opened):
         task.check(replace(catalogue, links=links, stands=stands))
+        task.check_grown(opened.split, split)
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:

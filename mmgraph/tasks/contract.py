@@ -42,6 +42,9 @@ class Task(abc.ABC):
     def check(self, catalogue: Catalogue) -> None:  # noqa: B027 - nothing to check by default
         """Raise a child of MMGraphError, which may name file and row, for data that cannot be asked about; before anything is encoded."""
 
+    def check_grown(self, before: Split, after: Split) -> None:  # noqa: B027 - nothing to check by default
+        """Raise a child of MMGraphError where a head that was trained on ``before`` cannot go on with ``after``."""
+
     def prepared(self, graph: Graph) -> Graph:
         """The graph as the task reads it, asked before it is split; as it is by default."""
         return graph

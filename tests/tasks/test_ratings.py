@@ -9,9 +9,11 @@ import torch
 from runs_made import QUICK, read_csv, write_csv
 
 from mmgraph.cli import main
+from mmgraph.errors import CatalogueError
 from mmgraph.evaluate.ratings.network import NetworkRatings
 from mmgraph.graph.contract import Edges, Graph
-from mmgraph.split.contract import LinkSplit
+from mmgraph.split.contract import LinkSplit, Split
+from mmgraph.tasks.kinds.ratings import Ratings
 from mmgraph.tasks.rated import RatingQuestion
 from mmgraph.tasks.ratings import CrossEntropy, Ordinal, RatingsHead, Squared
 from mmgraph.types import Relation
@@ -174,3 +176,21 @@ def test_all_pairs_at_once_are_what_each_pair_is(form):
     pairs = np.repeat([3, 1], 7), np.tile(np.arange(7), 2)
     found = NetworkRatings(head, rows).table(np.array([3, 1]), 7)
     np.testing.assert_allclose(found, head.answers(rows, *pairs)[0].reshape(2, 7), rtol=1e-5, atol=1e-5)
+
+
+def test_a_rating_that_is_no_level_of_the_run_is_refused_later():
+    def split(*weights):
+        count, none = len(weights), np.zeros(0, np.int64)
+        edges = Edges(
+            Relation("user", "rated", "film"), np.arange(count), np.arange(count), weight=np.array(weights, np.float32)
+        )
+        ids = {kind: np.arange(count).astype(object) for kind in ("user", "film")}
+        return Split({edges.relation: LinkSplit(edges, np.arange(count), none, none)}, {}, Graph(ids, {edges.relation: edges}))
+
+    task = Ratings(relation="user/rated/film", form="ordinal")
+    task.check_grown(split(1, 2, 5), split(1, 2, 5, 2))
+    with pytest.raises(CatalogueError, match=r"none of the levels that the run was trained with; given: 3, 4; correct them"):
+        task.check_grown(split(1, 2, 5), split(1, 2, 5, 4, 3))
+    with pytest.raises(CatalogueError, match="given: more than 20 different ones; correct them"):
+        task.check_grown(split(1, 2, 5), split(*np.arange(1, 4, 0.1)))
+    Ratings(relation="user/rated/film").check_grown(split(1, 2, 5), split(1, 2, 5, 4))

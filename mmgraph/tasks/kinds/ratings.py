@@ -14,7 +14,7 @@ from mmgraph.settings import Component, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.one_relation import asked_links
-from mmgraph.tasks.rated import RatingQuestion, values_of
+from mmgraph.tasks.rated import MOST_LEVELS, RatingQuestion, values_of
 from mmgraph.tasks.ratings import CrossEntropy, Form, Ordinal, RatingsHead, Squared
 from mmgraph.types import Bools, Ints, Relation
 
@@ -52,6 +52,14 @@ class Ratings(Task):
         outside = own[~((value >= low) & (value <= high))]
         wrong = f"a rating outside the scale {low:g} to {high:g}"
         _refuse(catalogue, outside, wrong, todo, "{weight:g} of {source} for {target}")
+
+    def check_grown(self, before: Split, after: Split) -> None:
+        """Levels have their places among the others, so a new one cannot be learnt beside them."""
+        known, now = (self._question(one).levels for one in (before, after))
+        if self.form != "squared" and not np.array_equal(known, now):
+            new = ", ".join(f"{one:g}" for one in np.setdiff1d(now, known)) or f"more than {MOST_LEVELS} different ones"
+            todo = "correct them, or fit the run again with the new links"
+            raise CatalogueError("new ratings are none of the levels that the run was trained with", given=new, todo=todo)
 
     def _own(self, catalogue: Catalogue) -> Bools:
         """Which links are of the relation."""
