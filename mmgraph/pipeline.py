@@ -33,7 +33,7 @@ from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
 from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
-from mmgraph.runs import RunFolder, open_run, write_json
+from mmgraph.runs import RunFolder, open_run, taken_before, write_json
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
@@ -71,7 +71,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         catalogue, content = read(settings)
         for task in tasks:
             task.check(catalogue)
-        collected = encoded(settings, catalogue, content)
+        collected = encoded(settings, catalogue, content, taken_before(run))
         unread = catalogue.unread + tuple(collected.unread)
         record_quarantine(run, unread)
         record_versions(run, catalogue, settings.run.seed)

@@ -24,7 +24,7 @@ from mmgraph.evaluate.reliability import Trust, from_record
 from mmgraph.graph.contract import Graph, Labels
 from mmgraph.graph.grown import grown
 from mmgraph.graph.heterograph import load as load_graph
-from mmgraph.ingest import features, read
+from mmgraph.ingest import as_taken, features, read
 from mmgraph.knock_outs import knock_outs
 from mmgraph.model.train import Trained, restored
 from mmgraph.outputs.reading import read_run
@@ -64,7 +64,9 @@ def reopen(path: Path) -> Reopened:
     run, settings = finished_run(path)
     tasks = [registry.create("task", task) for task in settings.tasks]
     catalogue, content = read(settings)
-    collected = features(settings, catalogue, content)
+    taken = read_json(run.encoders)
+    collected = features(settings, catalogue, content, taken)
+    settings = as_taken(settings, taken)
     graph = assemble(settings, catalogue, collected, content)
     graph, split, catalogue = with_links(run, settings, graph, catalogue)
     _same(load_graph(run.graph), graph)

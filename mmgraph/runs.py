@@ -92,6 +92,11 @@ def finished_run(path: Path) -> tuple[RunFolder, Settings]:
     return run, msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, dir=path))
 
 
+def taken_before(run: RunFolder) -> Any:
+    """The ``encoders.json`` of a run that goes on in its training, which no others may replace; empty where training has not begun."""
+    return read_json(run.encoders) if run.checkpoints.exists() and run.encoders.exists() else {}
+
+
 def _clear(run: RunFolder) -> None:
     """Throw away what a run wrote, and nothing else that stands beside it (a store of features may)."""
     names = [name for name, value in vars(RunFolder).items() if isinstance(value, property)]

@@ -10,6 +10,7 @@ import yaml
 from runs_made import Asked, write_csv
 
 from mmgraph.cli import main
+from mmgraph.testing import FakeEncoder
 
 QUIET = ("--outputs.report", "false")
 
@@ -184,3 +185,33 @@ def test_unfinished_broken_and_changed(asked, capsys):
     assert "the data are not those of the run any more; given: other items of kind text" in said("evaluate", "--again")
     (asked.run / "evidence.json").unlink()
     assert "this run is not finished; given: " in said("evaluate")
+
+
+def test_a_run_keeps_the_encoder_that_it_took_also_where_a_preferred_one_can_be_had_by_now(asked, capsys, monkeypatch):
+    preferred = {"modality": "text", "width": 5, "lacks": "no weights in there"}
+    asked.set(encoders={"text": [{"class_path": "mmgraph.testing.FakeEncoder", "init_args": preferred}, "hashed_ngrams"]})
+    status, _, err = asked(*QUIET)
+    assert status == 0
+    assert "is passed over" in err
+    metrics, encoders = (asked.run / "metrics.json"), (asked.run / "encoders.json")
+    whole, told = metrics.read_bytes(), json.loads(encoders.read_text())
+    monkeypatch.setattr(FakeEncoder, "available", lambda self: None)
+
+    assert main(["evaluate", str(asked.run), "--again"]) == 0
+    said = capsys.readouterr()
+    assert "the numbers are those of metrics.json" in said.out
+    assert "passed over" not in said.err
+
+    status, _, err = asked(*QUIET)  # as after a kill: it goes on from its checkpoints
+    assert status == 0
+    assert "passed over" not in err
+    assert metrics.read_bytes() == whole
+    assert json.loads(encoders.read_text()) == told
+
+    told["text"]["card"]["revision"] = "0"
+    encoders.write_text(json.dumps(told))
+    for words in (["predict", str(asked.run)], ["fit", "--config", str(asked.config)]):
+        assert main([*words, *(QUIET if words[0] == "fit" else ())]) == 2
+        assert (
+            "encoders.text: the encoder is not that of the run any more; given: revision 0 became " in capsys.readouterr().err
+        )
