@@ -259,7 +259,7 @@ def _keep(tested: list[Measurement] | None, task: Literal["links", "categories"]
 def compared_by(metric: str, measured: Measured, drawn: npt.NDArray[np.float64]) -> dict[str, Compared]:
     """Value and draws of one metric, by method; ``drawn``: as ``rows_of`` gives them."""
     found = ((key, one, draw) for (key, (one, _)), draw in zip(measured.items(), drawn, strict=True))
-    return {method: Compared(one.value, draw) for (method, name), one, draw in found if name == metric}
+    return {method: Compared(one.value, draw, len(one.sums)) for (method, name), one, draw in found if name == metric}
 
 
 def _plain(name: str) -> str:

@@ -10,6 +10,7 @@ from mmgraph.evaluate.bootstrap import interval
 from mmgraph.evaluate.contract import OURS, TaskName
 from mmgraph.evaluate.gnn import GNN
 
+FEWEST = 6  # units: of five that all say the same, a sign test has p = .06, and draws of one or two have no width at all
 _NAMES = {"mrr": "MRR", "accuracy": "accuracy", "lrap": "label ranking precision", "rmse": "RMSE"}
 
 
@@ -18,7 +19,7 @@ class Verdict:
     """One entry of verdict.json; numbers are None where there is nothing to compute them from.
 
     difference: mmgraph minus baseline (of an error baseline minus mmgraph, so that more is better), ``low`` and ``high`` its paired
-    bootstrap interval; n: queries or items of the test split.
+    bootstrap interval, None where the test has fewer than ``FEWEST`` independent units; n: queries or items of the test split.
     """
 
     task: TaskName
@@ -36,10 +37,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Compared:
-    """One metric of one method on the test split: its value, and its draws [resamples] (the same draws for every method)."""
+    """One metric of one method on the test split: its value, its draws [resamples] (the same for every method), and of how many units."""
 
     value: float
     drawn: npt.NDArray[np.float64]
+    units: int
 
 
 def verdict(
@@ -71,8 +73,9 @@ def verdict(
     name, best = min(baselines.items(), key=lambda pair: pair[1].value if lower else -pair[1].value)
     first, second = (best, ours) if lower else (ours, best)
     difference = first.value - second.value
-    low, high = interval(first.drawn - second.drawn, level) if len(ours.drawn) else (None, None)
-    text = f"{start} against {best.value:.3f} for {name}: {_judged(difference, low, high)}{gnn}"
+    low, high = interval(first.drawn - second.drawn, level) if _enough(ours) else (None, None)
+    judged = _judged(difference, low, high) if _enough(ours) or not len(ours.drawn) else _too_few(difference, ours.units)
+    text = f"{start} against {best.value:.3f} for {name}: {judged}{gnn}"
     return Verdict(task, target, metric, ours.value, name, best.value, difference, low, high, n, text)
 
 
@@ -81,8 +84,17 @@ def with_carrier(one: Verdict, carried: str) -> Verdict:
     return replace(one, text=f"{one.text}; {carried}")
 
 
+def _enough(one: Compared) -> bool:
+    return len(one.drawn) > 0 and one.units >= FEWEST
+
+
+def _too_few(difference: float, units: int) -> str:
+    tested = "one link or group" if units == 1 else f"{units} links or groups"
+    return f"difference {difference:+.3f} on {tested}, too few to say anything"
+
+
 def _with_interval(one: Compared, level: float) -> str:
-    if not len(one.drawn):
+    if not _enough(one):
         return f"{one.value:.3f}"
     low, high = interval(one.drawn, level)
     return f"{one.value:.3f} ({low:.3f}–{high:.3f})"

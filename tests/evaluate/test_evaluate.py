@@ -10,6 +10,7 @@ from mmgraph.evaluate.evaluate import evaluate_labels, evaluate_links, fit_label
 from mmgraph.evaluate.gnn import GNN, EmbeddingLinks, ScorerLinks
 from mmgraph.evaluate.metrics import amri
 from mmgraph.evaluate.ranking import ranks
+from mmgraph.evaluate.verdict import FEWEST
 from mmgraph.settings import EvaluateSettings
 
 from .made import Given, label_question, random_question, truth_matrix
@@ -99,6 +100,20 @@ def test_no_resamples_no_intervals():
     assert {(row.low, row.high) for row in rows} == {(None, None)}
     assert (verdict.low, verdict.high) == (None, None)
     assert "without an interval" in verdict.text
+
+
+@pytest.mark.parametrize(
+    "links, said", [(1, "on one link or group, too few"), (5, "on 5 links or groups, too few"), (6, "better by")]
+)
+def test_of_a_handful_of_test_links_the_verdict_claims_nothing(links, said):
+    question = random_question(5, links=80)
+    few = dataclasses.replace(question.split, test=question.split.test[:links])
+    question = dataclasses.replace(question, split=few)
+    truth = truth_matrix(question)
+    _, verdict = evaluate_links(question, [Given(truth, "mmgraph"), Given(-truth, "bad")], FEW)
+    assert said in verdict.text
+    assert verdict.difference > 0
+    assert (verdict.low is None) == (verdict.high is None) == (links < FEWEST)
 
 
 def test_the_verdict_takes_the_hardest_baseline_and_says_better_nothing_or_worse():

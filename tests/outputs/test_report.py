@@ -229,7 +229,7 @@ def test_a_page_is_the_same_when_it_is_written_again(run):
         (0.1, 0.2, "better than every baseline"),
         (-0.1, 0.2, "no clear difference"),
         (-0.2, -0.1, "worse than"),
-        (None, None, "nothing to"),
+        (None, None, "no interval, so nothing can be said"),
     ],
 )
 def test_the_verdict_has_words_beside_its_colour(run, low, high, words):
