@@ -75,7 +75,9 @@ def read_naming(path: Path) -> Naming:
     """Read the YAML; raises SettingsError that names the key."""
     try:
         naming: Naming = convert(yaml.safe_load(path.read_text(encoding="utf-8")), Naming)
-    except (OSError, yaml.YAMLError, msgspec.ValidationError) as error:
+    except OSError as error:
+        raise SettingsError("cannot read the names", given=path, todo=error.strerror or "") from error
+    except (UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         todo = "write names: {category: prompt, ...}, and kind, field, modality, encoder, temperature where needed"
         raise SettingsError(f"{path} names no categories", given=error, todo=todo) from error
     return naming

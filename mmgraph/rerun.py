@@ -1,7 +1,9 @@
 """A finished run, opened again: the same graph, split and trained model, without training."""
 
+import contextlib
+import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -63,9 +65,10 @@ def reopen(path: Path) -> Reopened:
     """
     run, settings = finished_run(path)
     tasks = [registry.create("task", task) for task in settings.tasks]
-    catalogue, content = read(settings)
     taken = read_json(run.encoders)
-    collected = features(settings, catalogue, content, taken)
+    with _said_before():
+        catalogue, content = read(settings)
+        collected = features(settings, catalogue, content, taken)
     settings = as_taken(settings, taken)
     graph = assemble(settings, catalogue, collected, content)
     graph, split, catalogue = with_links(run, settings, graph, catalogue)
@@ -73,6 +76,18 @@ def reopen(path: Path) -> Reopened:
     split = with_answers(run, split, graph, settings.split.labels.group)
     module, data = built(settings, split, tasks, collected.tops)
     return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+
+
+@contextlib.contextmanager
+def _said_before() -> Iterator[None]:
+    """What reading and encoding warn of was said when the run was made; it is in the run's log.jsonl and quarantine.csv."""
+    log = logging.getLogger("mmgraph")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def with_links(run: RunFolder, settings: Settings, graph: Graph, catalogue: Catalogue) -> tuple[Graph, Split, Catalogue]:
@@ -254,5 +269,9 @@ def _chosen(known: dict[Relation, Trust], relation: str | None) -> Relation:
         return names[relation]
     todo = f"there are: {', '.join(names) or 'none'}"
     if relation is None:
-        raise RunError("the run answers about several relations" if names else "the run answers about no relation", todo=todo)
+        several = f"name one by --relation; {todo}"
+        raise RunError(
+            "the run answers about several relations" if names else "the run answers about no relation",
+            todo=several if names else todo,
+        )
     raise RunError("the run was not trained to predict this relation", given=relation, todo=todo)

@@ -80,13 +80,21 @@ def read_table(path: Path, required: Sequence[str], known: Sequence[str]) -> Tab
     try:
         read = _read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError, UnicodeDecodeError) as error:
-        raise CatalogueError(f"{path.name} cannot be read as a table", given=error, todo="mend or save it again") from None
+        raise _unreadable(path, error) from None
     _check_columns(path.name, read.column_names, required, known)
     columns = {}
     for name in known:
         held = name in read.column_names
         columns[name] = as_objects(read[name], path.name, name) if held else np.full(read.num_rows, None, dtype=object)
     return Table(pd.DataFrame(columns, dtype=object), path.name, path)
+
+
+def _unreadable(path: Path, error: Exception) -> CatalogueError:
+    if isinstance(error, FileNotFoundError):
+        return CatalogueError("there is no such table", given=path, todo="check the name")
+    if "UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
+        return CatalogueError(f"{path.name} is not UTF-8 text", given=error, todo="save it as CSV in UTF-8")
+    return CatalogueError(f"{path.name} cannot be read as a table", given=error, todo="mend or save it again")
 
 
 def _read_csv(path: Path) -> pa.Table:

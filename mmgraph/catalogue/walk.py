@@ -72,8 +72,9 @@ def walk(root: Path) -> Walk:
             found.append(Found(name, kind))
             sizes.update(f"{name}\0{size}\0".encode())
     if ignored:
-        some = ", ".join(ignored[:5]).encode("utf-8", "backslashreplace").decode()
-        _log.info("%d files under %s fit no kind and are ignored: %s", len(ignored), root, some)
+        some = ", ".join(ignored[:5]).encode("utf-8", "backslashreplace").decode() + (", ..." if len(ignored) > 5 else "")
+        files = "1 file" if len(ignored) == 1 else f"{len(ignored)} files"
+        _log.warning("left out, as their endings or names are of no kind: %s under %s: %s", files, root, some)
     return Walk(_with_parents(found), tuple(unread), sizes.hexdigest())
 
 

@@ -65,6 +65,8 @@ def predict(words: list[str]) -> int:
     from mmgraph.outputs.write import predicted
     from mmgraph.rerun import link_answer
 
+    if "--recall" in given and "--approximate" not in given:
+        raise SettingsError("--recall is for an approximate search", todo="give --approximate as well")
     to = given.get("--to", [None])[0]
     wanted: Any = given.get("--format", [Path(to).suffix[1:] if to and Path(to).suffix else "parquet"])[0]
     asked = Asked(

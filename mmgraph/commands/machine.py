@@ -30,8 +30,10 @@ def sample(words: list[str]) -> int:
     return 0
 
 
-def settings(_: list[str]) -> int:
+def settings(words: list[str]) -> int:
     """Print every setting."""
+    if words:
+        raise SettingsError("no such argument", given=words[0], todo="mmgraph settings")
     from mmgraph.configuration import describe
 
     print(describe())

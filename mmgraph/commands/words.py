@@ -17,12 +17,12 @@ def configured(words: list[str], known: Sequence[str] = ("--print_config", "--re
     path, rest = None, []
     while words:
         word = words.pop(0)
-        if word == "--config" and words:
-            path = words.pop(0)
-        elif word.startswith("--config="):
-            path = word.partition("=")[2]
-        else:
+        if not (word == "--config" and words) and not word.startswith("--config="):
             rest.append(word)
+            continue
+        before, path = path, word.partition("=")[2] or words.pop(0)
+        if before is not None:
+            raise SettingsError("--config is given twice", given=f"{before} and {path}", todo="keep one of them")
     if path is None:
         raise SettingsError("--config is missing", given=" ".join(rest) or "nothing", todo="write --config FILE.yaml")
     return load(Path(path), rest), flags
@@ -61,6 +61,10 @@ def taken(
             after = after[: options[name] or None]
             if not after:
                 raise SettingsError(f"{name} needs a value", todo=usage)
+            if name in given and options[name] == 1:
+                raise SettingsError(
+                    f"{name} is given twice", given=f"{given[name][0]} and {after[0]}", todo="keep one of them"
+                )
             given[name] = given.get(name, []) + after
             waiting = waiting if equals else waiting[len(after) :]
         elif word in flags:

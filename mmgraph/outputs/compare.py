@@ -59,7 +59,8 @@ def compare(paths: Sequence[Path], method: str = OURS, every: bool = False) -> l
     Raises RunError for a folder that is no finished run, for fewer than two, and where no run has the method.
     """
     if len(paths) < 2:
-        raise RunError("compare needs two runs at least", given=", ".join(map(str, paths)) or "none")
+        given = ", ".join(map(str, paths)) or "none"
+        raise RunError("compare needs two runs at least", given=given, todo="mmgraph compare RUN RUN ...")
     opened = [finished_run(path) for path in paths]
     read = [read_run(run).rows for run, _ in opened]
     found = [

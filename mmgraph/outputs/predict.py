@@ -46,6 +46,8 @@ class Asked:
         for name, share in (("threshold", self.threshold), ("recall", self.recall)):
             if share is not None and not 0 <= share <= 1:
                 raise SettingsError(f"--{name} must be between 0 and 1", given=share)
+        if self.to is not None and self.to.suffix != f".{self.format}":
+            raise SettingsError("--to must end as its format", given=self.to, todo=f"name it {self.to.stem}.{self.format}")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Predicted:
     @property
     def text(self) -> str:
         """One sentence."""
-        said = f"{self.rows:,} links of {self.sources:,} sources; {self.abstained:,} of the links abstain"
+        links, sources = "link" if self.rows == 1 else "links", "source" if self.sources == 1 else "sources"
+        said = f"{self.rows:,} {links} of {self.sources:,} {sources}; {self.abstained:,} abstain"
         if self.near is None:
             return f"{said}; exact"
         near = self.near
@@ -77,8 +80,6 @@ def write_predictions(one: LinkPrediction, asked: Asked, folder: Path) -> Predic
     """
     sources = positions(one.question, asked.sources)
     path = asked.to or folder / f"asked.{str(one.question.relation).replace('/', '.')}.{asked.format}"
-    if path.suffix != f".{asked.format}":
-        raise SettingsError("--to must end as its format", given=path, todo=f"name it {path.stem}.{asked.format}")
     near = index_of(one.question, one.method, asked.top_k, asked.recall) if asked.approximate else None
     rows, abstained, columns = 0, 0, schema([one])
     with streamed(path.parent, path.stem, columns, (asked.format,)) as write, Bar("predict links", len(sources)) as bar:

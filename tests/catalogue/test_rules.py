@@ -21,7 +21,7 @@ RULES = {
     "column twice": ({"items.csv": "id,kind,kind\na,user,user\n"}, r"items.csv has column 'kind' twice"),
     "empty file": ({"items.csv": ""}, r"items.csv cannot be read as a table.*the file is empty"),
     "ragged": ({"items.csv": "id,kind\na,user\nb,user,3\n"}, r"items.csv cannot be read as a table.*Row #3"),
-    "not UTF-8": ({"items.csv": b"id,kind\n\xff\xfe,user\n"}, r"items.csv cannot be read as a table.*utf-8"),
+    "not UTF-8": ({"items.csv": b"id,kind\n\xff\xfe,user\n"}, r"items.csv is not UTF-8 text; .*; save it as CSV in UTF-8"),
     "both formats": ({"items.parquet": b"x"}, r"items.csv and items.parquet are both in"),
     "no items": ({"items.csv": "id,kind\n"}, r"there are no items; given: .*; check catalogue.root"),
     "duplicate id": (

@@ -37,6 +37,12 @@ def test_one_item_alone(tmp_path):
     assert catalogue.links["weight"].dtype == catalogue.links["time"].dtype == np.float64
 
 
+def test_a_table_of_another_name_is_left_out_and_said(tmp_path, caplog):
+    write(tmp_path, {"items.csv": "id,kind\na,user\n", "Links.csv": "source,relation,target\na,b,a\n", "notes.txt": ""})
+    assert len(Tables(root=tmp_path).read().links) == 0
+    assert caplog.messages == [f"left out, as only tables named items, links, labels are read: Links.csv in {tmp_path}"]
+
+
 def test_columns_types_and_order(tmp_path):
     files = {
         "items.csv": '\ufeffkind,id,text,path\r\nuser,NA,,\r\ntext,null,"a, ""b""\nc",\r\nimage,007,,p.png\r\n',

@@ -142,7 +142,7 @@ WRONG = {
     "no such word": (("evaluate", "RUN", "--agian"), r"no such argument; given: --agian; mmgraph evaluate RUN \[--again\] \[--groups\]"),
     "no relation": (("predict", "RUN", "--relation", "a/b/c"),
                     "the run was not trained to predict this relation; given: a/b/c; there are: text/follows/text"),
-    "several relations": (("predict", "FACTS"), "the run answers about several relations; there are: n/next/n, n/double/n"),
+    "several relations": (("predict", "FACTS"), "the run answers about several relations; name one by --relation; there are: n/next/n"),
     "no source": (("predict", "RUN", "--source", "t99"), "no item of kind text has this id; given: t99; did you mean "),
     "no format": (("predict", "RUN", "--format", "xml"), "no such --format; given: xml; known: parquet, csv, json"),
     "no number": (("predict", "RUN", "--top-k", "ten"), "--top-k needs a number; given: ten"),
