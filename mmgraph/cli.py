@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mmgraph: interrupted; {again} goes on from here", file=sys.stderr)
         return 130
     except OSError as error:
-        reason = " ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+        place = error.filename2 or error.filename  # of a copy that failed, where it was to go
+        reason = " ".join(str(part) for part in (place, error.strerror or error) if part)
         print(f"mmgraph: the machine refused: {reason}; free or choose another folder", file=sys.stderr)
         return 2
 

@@ -18,8 +18,7 @@ def logged(run: RunFolder) -> Iterator[None]:
     """While the block runs, mmgraph's log goes to the run folder, and its warnings to stderr."""
     root = logging.getLogger("mmgraph")
     level = root.level
-    seen = RichHandler(logging.WARNING, console=Console(file=sys.stderr), show_time=False, show_path=False)
-    handlers: tuple[logging.Handler, ...] = (JsonLog(run.log), seen)
+    handlers: tuple[logging.Handler, ...] = (JsonLog(run.log), _seen())
     root.setLevel(logging.INFO)
     for handler in handlers:
         root.addHandler(handler)
@@ -30,6 +29,16 @@ def logged(run: RunFolder) -> Iterator[None]:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
+
+
+def _seen() -> logging.Handler:
+    """Warnings for a person; one a line where a file or another program takes them."""
+    if sys.stderr.isatty():
+        return RichHandler(logging.WARNING, console=Console(file=sys.stderr), show_time=False, show_path=False)
+    plain = logging.StreamHandler(sys.stderr)
+    plain.setLevel(logging.WARNING)
+    plain.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    return plain
 
 
 @contextlib.contextmanager

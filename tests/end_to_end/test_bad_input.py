@@ -155,7 +155,12 @@ CASES = {
     "an unknown field in a task": (
         nothing,
         ["--tasks.1.field=topc"],
-        "no item has a label of this field; given: any kind.topc; fields with labels: text.topic",
+        "no item has a label of this field; given: topc; fields with labels: topic",
+    ),
+    "an unknown kind in a task": (
+        nothing,
+        ["--tasks.0.relation=video/follows/text"],
+        "a task asks about a kind that no item is of; given: video of video/follows/text; kinds: text, user",
     ),
     "no tasks": (nothing, ["--tasks=[]"], "tasks is empty: there is nothing to train for; ask for Links or Categories"),
     "fanouts that do not fit the depth": (
@@ -282,12 +287,13 @@ def test_a_full_disk(asked, monkeypatch, late):
 
 def test_a_disk_that_is_full_at_a_checkpoint(asked, monkeypatch):
     def full(*_, **__):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device", "temporary", None, "best.ckpt")  # as copying a file does
 
     with monkeypatch.context() as patched:
         patched.setattr(torch, "save", full)
         status, _, err = asked()
-    assert (status, err) == (2, "mmgraph: the machine refused: No space left on device; free or choose another folder\n")
+    told = "mmgraph: the machine refused: best.ckpt No space left on device; free or choose another folder\n"
+    assert (status, err) == (2, told)
     assert not half_written(asked.root.parent)
     assert asked()[0] == 0
 

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from mmgraph import registry
+from mmgraph.catalogue.contract import Catalogue
 from mmgraph.errors import SettingsError, SplitError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head
@@ -41,6 +42,13 @@ class Categories(Task):
     choose_by: Literal["auto", "accuracy", "macro_f1", "likelihood"] = "auto"
     labels_as_inputs: float = 0.0
     multi: bool | None = None
+
+    def check(self, catalogue: Catalogue) -> None:
+        """See Task. Raises SplitError for a field that no label is of."""
+        fields = sorted(set(catalogue.labels["field"]))
+        if self.field not in fields:
+            todo = f"fields with labels: {', '.join(fields) or 'none'}"
+            raise SplitError("no item has a label of this field", given=self.field, todo=todo)
 
     def prepared(self, graph: Graph) -> Graph:
         """See Task. Raises SplitError where ``multi`` is false and an item has several values."""

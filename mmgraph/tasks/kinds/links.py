@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 
+from mmgraph.catalogue.contract import Catalogue
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Head, same_both_ways
 from mmgraph.sample.questions import AskedLinks
@@ -10,7 +11,7 @@ from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
 from mmgraph.tasks.heads import LinkHead
-from mmgraph.tasks.one_relation import asked_links, compared
+from mmgraph.tasks.one_relation import asked_links, check_kinds, compared
 from mmgraph.types import Relation
 
 _log = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ class Links(Task):
     negatives: ComponentLike = "uniform"
     regulariser: ComponentLike | None = None
     weight: float = 1.0
+
+    def check(self, catalogue: Catalogue) -> None:
+        """See Task. Raises SettingsError for a kind that is not there."""
+        check_kinds(self.relation, catalogue)
 
     def relations(self, graph: Graph) -> list[Relation]:
         """See Task."""

@@ -10,7 +10,7 @@ from mmgraph.sample.questions import AskedLinks
 from mmgraph.settings import ComponentLike, ModelSettings
 from mmgraph.split.contract import Split
 from mmgraph.tasks.contract import Task
-from mmgraph.tasks.one_relation import asked_links, compared
+from mmgraph.tasks.one_relation import asked_links, check_kinds, compared
 from mmgraph.tasks.recommend import RecommendHead
 from mmgraph.types import Relation
 
@@ -36,9 +36,10 @@ class Recommend(Task):
         return [Relation.parse(self.relation)]
 
     def check(self, catalogue: Catalogue) -> None:
-        """Raise SettingsError for a list that has no place."""
+        """See Task. Raises SettingsError for a list that has no place, and a kind that is not there."""
         if self.at < 1:
             raise SettingsError("Recommend.at is the length of a list", given=self.at, todo="give 1 or more")
+        check_kinds(self.relation, catalogue)
 
     def heads(self, split: Split, settings: ModelSettings) -> list[Head]:
         """See Task."""
