@@ -14,7 +14,8 @@ def configured(words: list[str], known: Sequence[str] = ("--print_config", "--re
 
     flags = {word for word in words if word in known}
     words = [word for word in words if word not in flags]
-    path, rest = None, []
+    path: str | None = None
+    rest: list[str] = []
     while words:
         word = words.pop(0)
         if not (word == "--config" and words) and not word.startswith("--config="):
