@@ -12,7 +12,7 @@ from mmgraph.evaluate.baselines.ratings.global_mean import GlobalMean
 from mmgraph.evaluate.baselines.ratings.rated_knn import RatedKNN, first_of
 from mmgraph.evaluate.evaluate import baseline_names
 from mmgraph.evaluate.ratings.bias import fitted_biases
-from mmgraph.evaluate.ratings.combine import Renamed, Stacked, Weights, combine_ratings
+from mmgraph.evaluate.ratings.combine import Renamed, Stacked, Weights, combine_ratings, mean_of_users
 from mmgraph.evaluate.ratings.contract import RatingMethod
 from mmgraph.evaluate.ratings.evaluate import COVERAGE, evaluate_ratings, fit_rating_baselines
 from mmgraph.evaluate.ratings.spread import Spread, around
@@ -211,3 +211,18 @@ def test_names_of_baselines_go_to_their_own_task():
     names = ("biases", "popularity", "majority", "slim", "nonsense")
     assert baseline_names(names, "rating") == ["biases", "nonsense"]
     assert baseline_names(names, "link") == ["popularity", "nonsense"]
+
+
+def test_the_error_of_a_mean_is_that_of_drawing_users():
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(40), rng.integers(1, 9, 40))
+    values = rng.normal(size=40)[users] + rng.normal(size=len(users)) / 3
+    drawn = []
+    for _ in range(600):
+        some = np.concatenate([values[users == user] for user in rng.integers(40, size=40)])
+        drawn.append(some.mean())
+    mean, error = mean_of_users(values, users)
+    assert mean == pytest.approx(values.mean()) and error == pytest.approx(np.std(drawn), rel=0.15)
+    assert error > 1.5 * values.std(ddof=1) / np.sqrt(len(values)), "ratings of one user are no independent witnesses"
+    one = mean_of_users(values, np.zeros(len(values), int))
+    assert one == pytest.approx((values.mean(), values.std(ddof=1) / np.sqrt(len(values))))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.optimize
 
+from mmgraph.evaluate.bootstrap import grouped
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.evidence import COMBINATION, MARGIN, EvidenceReport, Piece, folds
 from mmgraph.evaluate.ratings.contract import FEWEST, RatingMethod, predicted
@@ -83,7 +84,7 @@ class Renamed(RatingMethod):
 def combine_ratings(question: RatingQuestion, methods: Sequence[RatingMethod]) -> tuple[RatingMethod, EvidenceReport]:
     """Choose on validation among the methods, the gnn first, and their sum, whose weights are judged by cross-fitting.
 
-    The sum has to be better than the best single method by more than one standard error of the squared errors' difference.
+    The sum has to be better than the best single method by more than one standard error of the squared errors' difference, over users.
     """
     valid = question.valid
     if not len(valid):
@@ -99,7 +100,7 @@ def combine_ratings(question: RatingQuestion, methods: Sequence[RatingMethod]) -
     fold = folds(valid.source, question.seed)
     crossed = _crossed(question, expected, fold)
     gain = (expected[:, best] - valid.value) ** 2 - (crossed - valid.value) ** 2
-    difference, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
+    difference, error = mean_of_users(gain, valid.source)
     weights = Weights.fitted(expected, valid.value)
     pieces = tuple(
         Piece(one.name, value, {"weight": float(weight)}, _without(question, expected, fold, place, crossed))
@@ -111,6 +112,19 @@ def combine_ratings(question: RatingQuestion, methods: Sequence[RatingMethod]) -
     numbers = r2(crossed, valid.value, question.train.mean), difference / scale, error / scale
     name = COMBINATION if better else methods[best].name
     return _told(chosen, EvidenceReport(question.name, question.figure, name, len(valid), pieces, *numbers))
+
+
+def mean_of_users(values: Reals, users: Ints) -> tuple[float, float]:
+    """The mean, and its standard error where users are independent and their ratings are not; ratings are, where all are of one user.
+
+    >>> mean_of_users(np.array([1.0, 1.0, 3.0, 3.0]), np.array([4, 4, 7, 7]))
+    (2.0, 1.0)
+    """
+    mean = float(values.mean())
+    apart = grouped((values - mean)[:, None], users)[:, 0]
+    if len(apart) < 2:
+        apart = values - mean
+    return mean, float(np.sqrt((apart**2).sum() * len(apart) / (len(apart) - 1)) / len(values))
 
 
 def _crossed(question: RatingQuestion, expected: Reals, fold: Ints) -> Reals:
