@@ -7,12 +7,13 @@ from typing import Any, Literal
 import numpy as np
 import scipy.sparse
 
+from mmgraph.evaluate.baselines.completion import Completed
 from mmgraph.evaluate.baselines.interactions import Interactions
 from mmgraph.evaluate.baselines.limits import fits_in_memory
 from mmgraph.evaluate.baselines.links.fast_rp import fast_rp_newcomer, fast_rp_vectors
 from mmgraph.evaluate.baselines.recommend.content_knn import nearest_rows
 from mmgraph.evaluate.baselines.vectors import unit_rows
-from mmgraph.evaluate.contract import Direction, LinkBaseline, LinkMethod, LinkQuestion, Newcomer
+from mmgraph.evaluate.contract import LinkBaseline, LinkMethod, LinkQuestion
 from mmgraph.types import Floats, Ints
 
 
@@ -35,39 +36,49 @@ class SimilarUsers(LinkBaseline):
     def fit(self, question: LinkQuestion) -> list[LinkMethod]:
         """Embed and compare; left out, with a word in the log, where that needs more than 4 GiB."""
         seen = Interactions.of(question, self.weights)
-        if seen is None or not fits_in_memory("fastrp+similar_users", 4 * 4 * sum(seen.matrix.shape) * self.width):
+        if seen is None:
             return []
-        both = scipy.sparse.bmat([[None, seen.matrix], [seen.matrix.T, None]], format="csr")
-        vectors = fast_rp_vectors(both, self.width, self.iterations, 0.0, question.seed)
-        users = np.arange(len(seen.sources))
-        near = nearest_rows(unit_rows(vectors[users]), users, self.k)
-        return [_SimilarUsers(seen, near @ (seen.matrix > 0).astype(np.float32), self, question.seed)]
+        users, items = seen.matrix.shape
+        if not fits_in_memory(
+            "fastrp+similar_users", 4 * 4 * (users + items) * self.width + 3 * 8 * users * min(self.k, users)
+        ):
+            return []
+        vectors = fast_rp_vectors(_both(seen.matrix), self.width, self.iterations, 0.0, question.seed)
+        near = nearest_rows(unit_rows(vectors[:users]), np.arange(users), self.k)
+        return [_SimilarUsers(seen, near, self, question.seed)]
 
 
-class _SimilarUsers(LinkMethod):
+def _both(x: Any) -> Any:
+    """Users and items as one graph."""
+    return scipy.sparse.bmat([[None, x], [x.T, None]], format="csr")
+
+
+class _SimilarUsers(Completed):
     name = "fastrp+similar_users"
 
-    def __init__(self, seen: Interactions, wanted: Any, made: SimilarUsers, seed: int) -> None:
-        self._seen, self._made, self._seed = seen, made, seed
-        rows, columns = wanted.tocoo().row, wanted.tocoo().col
-        entries = (wanted.tocoo().data, (seen.sources[rows], seen.targets[columns]))
-        self._wanted = scipy.sparse.csr_matrix(entries, shape=seen.shape)
+    def __init__(self, seen: Interactions, near: Any, made: SimilarUsers, seed: int) -> None:
+        super().__init__(seen)
+        self._near, self._made, self._seed = near, made, seed
+        self._liked = (seen.matrix > 0).astype(np.float32)
 
-    def scores(self, queries: Ints, direction: Direction) -> Floats:
-        """float32 [len(queries), candidates]."""
-        asked = self._wanted[queries] if direction == "target" else self._wanted[:, queries].T
-        return np.asarray(asked.toarray(), np.float32)
+    def of_sources(self, rows: Ints) -> Floats:
+        """See Completed."""
+        return np.asarray((self._near[rows] @ self._liked).toarray(), np.float32)
 
-    def of_newcomer(self, newcomer: Newcomer) -> Floats | None:
-        """See LinkMethod: the users are embedded once more, and the newcomer among them."""
-        x, made, seed = self._seen.matrix, self._made, self._seed
-        both = scipy.sparse.bmat([[None, x], [x.T, None]], format="csr")
-        linked = x.shape[0] + np.flatnonzero(np.isin(self._seen.targets, newcomer.liked))
-        own = fast_rp_newcomer(both, made.width, made.iterations, 0.0, seed, linked)
-        users = fast_rp_vectors(both, made.width, made.iterations, 0.0, seed)[: x.shape[0]]
-        cosine = (unit_rows(users) @ unit_rows(own)[0]).astype(np.float32)
-        near = np.argsort(-cosine, kind="stable")[: made.k]
-        near = near[cosine[near] > 0]
-        out = np.zeros((1, self._seen.shape[1]), np.float32)
-        out[0, self._seen.targets] = cosine[near] @ (x[near] > 0).astype(np.float32)
-        return out
+    def of_targets(self, columns: Ints) -> Floats:
+        """See Completed."""
+        return np.asarray((self._near @ self._liked[:, columns]).T.toarray(), np.float32)
+
+    def of_likes(self, likes: Any) -> Floats:
+        """See Completed: the users are embedded once more for each row, and its owner among them."""
+        both, made, users = _both(self._matrix), self._made, self._matrix.shape[0]
+        known = unit_rows(fast_rp_vectors(both, made.width, made.iterations, 0.0, self._seed)[:users])
+        found = np.zeros(likes.shape, np.float32)
+        for row in range(likes.shape[0]):
+            linked = users + likes[row].indices
+            own = fast_rp_newcomer(both, made.width, made.iterations, 0.0, self._seed, linked)
+            cosine = (known @ unit_rows(own)[0]).astype(np.float32)
+            near = np.argsort(-cosine, kind="stable")[: made.k]
+            near = near[cosine[near] > 0]
+            found[row] = cosine[near] @ self._liked[near]
+        return found
