@@ -251,6 +251,12 @@ class LinkBatch:
         """Of the other direction."""
         return _table(self.known_source, len(self.source), len(self.other_sources))
 
+    def items(self, relation: Relation) -> dict[str, Int[Tensor, "items"]]:
+        """Kind -> rows of both ends of the links, which are of this relation."""
+        if relation.source == relation.target:
+            return {relation.source: torch.cat([self.source, self.target])}
+        return {relation.source: self.source, relation.target: self.target}
+
     def to(self, device: torch.device) -> "LinkBatch":
         """A copy on a device."""
         return LinkBatch(*(_moved(getattr(self, name), device) for name in self.__dataclass_fields__))

@@ -103,12 +103,7 @@ class LinkHead(RelationHead):
 
     def items(self, batch: Batch) -> dict[str, Tensor]:
         """See Head: both ends of the links."""
-        asked, (source, _, target) = batch.links[self.name], self.relation
-        return (
-            {source: torch.cat([asked.source, asked.target])}
-            if source == target
-            else {source: asked.source, target: asked.target}
-        )
+        return batch.links[self.name].items(self.relation)
 
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:

@@ -168,6 +168,10 @@ class RatingsHead(Head):
         said = self.pairs(embeddings[self.kinds[0]][asked.source], embeddings[self.kinds[1]][asked.target])
         return self.form.loss(said, asked.weight)
 
+    def items(self, batch: Batch) -> dict[str, Tensor]:
+        """See Head: both ends of what is rated."""
+        return batch.links[self.name].items(self.relation)
+
     @torch.no_grad()
     def validate(self, embeddings: Embeddings) -> dict[str, float]:
         """R² first, then rmse and mae, whose sign is turned: higher is better."""

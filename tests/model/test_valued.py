@@ -16,7 +16,7 @@ from mmgraph.model.network import Network
 from mmgraph.model.train import build
 from mmgraph.sample.asked import Asked
 from mmgraph.sample.full import whole_batch, without
-from mmgraph.settings import BatchSettings, ModelSettings
+from mmgraph.settings import BatchSettings, ContrastSettings, ModelSettings
 from mmgraph.split.contract import LinkSplit, Split
 from mmgraph.tasks.kinds.ratings import Ratings
 from mmgraph.types import Relation
@@ -83,17 +83,29 @@ def test_refusals(more):
     assert not without_layers(ModelSettings(valued=(str(RATED),))).valued
 
 
-def step_of(mode, **more):
-    """Bytes that a training step is estimated to take."""
+def rating(mode, **more):
+    """A module that rates, its data and its settings."""
     graph = made()
     edges, none = graph.edges[RATED], np.zeros(0, np.int64)
     split = Split({RATED: LinkSplit(edges, np.arange(len(edges)), none, none)}, {}, graph)
-    chosen = ModelSettings(width=8, depth=1, batches=BatchSettings(mode=mode, fanouts=(3,), size=16), **more)
+    chosen = ModelSettings(**{"width": 8, "depth": 1, "batches": BatchSettings(mode=mode, fanouts=(3,), size=16), **more})
     task = Ratings(relation=str(RATED))
     module, asked = build(graph, task.heads(split, chosen), chosen, 0), Asked(task.asked_links(split))
-    return estimate(module, GraphData(graph, asked, chosen, 0.3, 0), mode, chosen).passing["a training step"]
+    return module, GraphData(graph, asked, chosen, 0.5, 0), chosen
 
 
 @pytest.mark.parametrize("mode", ["full", "neighbours"])
 def test_its_memory_is_known_before(mode):
-    assert step_of(mode, valued=(str(RATED),)) > step_of(mode)
+    plain, valued = rating(mode), rating(mode, valued=(str(RATED),))
+    step = "a training step"
+    assert estimate(*valued[:2], mode, valued[2]).passing[step] > estimate(*plain[:2], mode, plain[2]).passing[step]
+
+
+@pytest.mark.parametrize("mode", ["full", "neighbours"])
+def test_what_is_rated_is_contrasted(mode):
+    module, data, _ = rating(mode, layer="light_gcn", contrast=ContrastSettings(weight=0.5))
+    batch = next(iter(data.train_dataloader()))
+    one = batch.links[f"{RATED}.rating"]
+    found = {kind: rows.tolist() for kind, rows in module.all_heads[0].items(batch).items()}
+    assert found == {"user": one.source.tolist(), "film": one.target.tolist()}
+    assert module.train()(batch)["contrast"].item() > 0
