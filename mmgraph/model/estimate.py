@@ -46,7 +46,8 @@ class Need:
     lasting: Mapping[str, int]
     passing: Mapping[str, int]
 
-    on_gpu = ("features", "model", "moments of the optimiser", "edges for message passing", "a training step", "a validation")
+    on_gpu = ("features", "model", "moments of the optimiser", "edges for message passing", "taking edges out", "a training step",
+              "a validation")  # fmt: skip
 
     @property
     def more(self) -> int:
@@ -132,6 +133,7 @@ def _estimate(module: GraphModule, data: GraphData, mode: str, settings: ModelSe
         lasting["the batch ahead"] = drawing  # see sample/ahead.py
     passing = {
         "making a batch": gradients + drawing,
+        **({} if mode == "neighbours" else {"taking edges out": gradients + made + _taken_out(sizes, every)}),
         "a training step": made
         + max(step + _of_tops(module, data, settings.adaptation), gradients + 2 * max(trained, default=0) + 2 * by_rows),
         "a validation": gradients + max(forward, given + rank),

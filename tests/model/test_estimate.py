@@ -116,6 +116,17 @@ def test_facts_are_counted_too(layer, reciprocal):
     assert choose(module, data, model) == "steps"
 
 
+def test_edges_are_taken_out_on_the_gpu_where_one_computes():
+    """Of a graph with many links an item this takes more than a narrow network."""
+    module, data, model = prepared(users_and_items(60, 50, 2500), candidates=2, width=2)
+    data.supervise = 0.01
+    need = estimate(module, data, "full", model)
+    taken = need.passing["taking edges out"]
+    assert need.passing["a training step"] < taken <= need.passing["making a batch"]
+    lasting = need.held["model"] + sum(need.lasting.values())
+    assert need.gpu == taken + lasting
+
+
 def test_the_expected_neighbours_are_those_that_dgl_draws():
     data = prepared(USERS, "neighbours")[1]
     sizes = of_neighbours(USERS.visible, (4, 3), data.asked, 128)
