@@ -267,11 +267,10 @@ def _chosen(known: dict[Relation, Trust], relation: str | None) -> Relation:
         return next(iter(known))
     if relation in names:
         return names[relation]
-    todo = f"there are: {', '.join(names) or 'none'}"
+    if not names:
+        todo = "what it says of items is in its predictions/, and of unlabelled ones `mmgraph label` says more"
+        raise RunError("the run was trained to predict no relation", given=relation, todo=todo)
+    todo = f"there are: {', '.join(names)}"
     if relation is None:
-        several = f"name one by --relation; {todo}"
-        raise RunError(
-            "the run answers about several relations" if names else "the run answers about no relation",
-            todo=several if names else todo,
-        )
+        raise RunError("the run answers about several relations", todo=f"name one by --relation; {todo}")
     raise RunError("the run was not trained to predict this relation", given=relation, todo=todo)

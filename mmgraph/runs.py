@@ -82,7 +82,13 @@ def finished_run(path: Path) -> tuple[RunFolder, Settings]:
     """A run that ended, and its settings with ``run.dir`` where it is now; raises RunError where there is none."""
     run = RunFolder(path)
     if not run.settings.exists():
-        raise RunError("this is no run folder", given=path, todo="give a folder that `mmgraph fit` wrote (run.dir)")
+        inner = [str(one.parent) for one in sorted(path.glob("*/settings.yaml"))[:3]]  # the folder of --seeds, or of all runs
+        todo = (
+            f"give one of those in it, such as {', '.join(inner)}"
+            if inner
+            else "give a folder that `mmgraph fit` wrote (run.dir)"
+        )
+        raise RunError("this is no run folder", given=path, todo=todo)
     settings = _settings_of(run)
     if run.placing.exists():
         raise RunError("an update of this run was cut off", given=path, todo="the same `mmgraph update` finishes it")

@@ -29,6 +29,8 @@ def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str],
     """The tables of the test split, and the verdicts; ``groups``: by group of queries as well."""
     for table in metrics_table(rows):
         console.print(table)
+    if rows:
+        console.print("* the best number of a column, in brackets its interval", style="dim", highlight=False)
     for one in grouped(rows) if groups else ():
         console.print(group_table(one))
     for text in verdicts:

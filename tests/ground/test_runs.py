@@ -7,7 +7,7 @@ import pytest
 
 from mmgraph.configuration import load
 from mmgraph.errors import RunError
-from mmgraph.runs import RunFolder, open_run, read_json, write_csv, write_json
+from mmgraph.runs import RunFolder, finished_run, open_run, read_json, write_csv, write_json
 from mmgraph.settings import Component, ModelSettings, RunSettings, Settings
 
 
@@ -163,3 +163,10 @@ def test_broken_json_is_said(tmp_path, text):
         read_json(tmp_path / "a.json")
     with pytest.raises(json.JSONDecodeError):
         json.loads("{")
+
+
+def test_of_a_folder_of_runs_those_in_it_are_named(tmp_path):
+    for seed in (3, 4):
+        open_run(wanted(tmp_path / f"seed-{seed}"))
+    with pytest.raises(RunError, match="this is no run folder; given: .*; give one of those in it, such as .*seed-3, .*seed-4$"):
+        finished_run(tmp_path)
