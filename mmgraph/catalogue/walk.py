@@ -67,7 +67,7 @@ def walk(root: Path) -> Walk:
                 ignored.append(name)
         elif wrong := _wrong(name):
             shown = name.encode("unicode_escape").decode("ascii")
-            unread.append(Unread(shown, str(root / shown), wrong))
+            unread.append(Unread(shown, str((root / shown).absolute()), wrong))
         else:
             found.append(Found(name, kind))
             sizes.update(f"{name}\0{size}\0".encode())
