@@ -168,5 +168,7 @@ def test_broken_json_is_said(tmp_path, text):
 def test_of_a_folder_of_runs_those_in_it_are_named(tmp_path):
     for seed in (3, 4):
         open_run(wanted(tmp_path / f"seed-{seed}"))
-    with pytest.raises(RunError, match="this is no run folder; given: .*; give one of those in it, such as .*seed-3, .*seed-4$"):
+    with pytest.raises(
+        RunError, match="this is no run folder; given: .*; give one of those in it, such as .*seed-3, .*seed-4$"
+    ):
         finished_run(tmp_path)
