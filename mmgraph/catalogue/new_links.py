@@ -15,9 +15,9 @@ LINK = ("source", "relation", "target", "time", "weight")
 
 
 def holds_links(path: Path, relations: Sequence[Relation]) -> bool:
-    """Whether the columns of the file are those of links; ``relations``: those that a column may be called after."""
+    """Whether its columns are those of links, also where one is missing; ``relations``: those that a column may be called after."""
     columns = _columns(path)
-    return {"source", "target"} <= columns or _named(relations, columns) is not None
+    return ("id" not in columns and bool({*LINK[:3]} & columns)) or _named(relations, columns) is not None
 
 
 def read_new_links(path: Path, relations: Sequence[Relation]) -> Table:

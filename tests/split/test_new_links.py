@@ -113,3 +113,13 @@ def test_columns_may_be_called_after_the_kinds(known, tmp_path):
         read_new_links(path, [PLAYS, FRIENDS])
     pd.DataFrame({"source": ["user0"], "target": ["music2"]}).to_parquet(tmp_path / "new.parquet")
     assert list(read_new_links(tmp_path / "new.parquet", [PLAYS]).frame.columns) == list(LINK)
+
+
+def test_links_without_one_of_their_ends_are_not_taken_for_answers(tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_text("source,relation\nuser0,plays\n")
+    assert holds_links(path, [PLAYS])
+    with pytest.raises(
+        CatalogueError, match=r"new.csv lacks column 'target'; given: source, relation; columns: source, target"
+    ):
+        read_new_links(path, [PLAYS])
