@@ -15,6 +15,7 @@ from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Graph
 from mmgraph.model.contract import Asking, Embeddings, Head, LinkLoss, Regulariser, Scorer, searched_by, suited
 from mmgraph.sample.batch import Batch
+from mmgraph.sample.moved import moved
 from mmgraph.sample.negatives import NegativeSampler, Nobody
 from mmgraph.settings import ComponentLike, normal
 from mmgraph.split.contract import LabelSplit, LinkSplit
@@ -134,7 +135,7 @@ class LinkHead(RelationHead):
         targets = self.scorer.target(embeddings[self.relation.target])
 
         def score(queries: Ints, backwards: bool) -> Tensor:
-            asked = torch.from_numpy(queries).to(sources.device)
+            asked = moved(torch.from_numpy(queries), sources.device)
             return self.scorer.matrix(sources, targets[asked]).T if backwards else self.scorer.matrix(sources[asked], targets)
 
         return score

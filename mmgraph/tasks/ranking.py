@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from mmgraph.graph.contract import Graph
+from mmgraph.sample.moved import moved
 from mmgraph.sample.negatives import KnownPairs, stretches
 from mmgraph.sample.triples import KnownAnswers, Triples
 from mmgraph.split.contract import LinkSplit
@@ -34,8 +35,8 @@ class LinkRanking:
 
     @property
     def bytes(self) -> int:
-        """What ``figures`` takes at most beside what ``scores`` does: what is known of both sides, and the comparison of one."""
-        return min(self._step, len(self._source)) * (sum(self._counts) + 7 * max(self._counts))
+        """What ``figures`` takes at most beside what ``scores`` does: what is known, and its comparison."""
+        return min(self._step, len(self._source)) * 8 * max(self._counts)
 
     def figures(self, scores: Callable[[Ints, bool], Tensor]) -> dict[str, float]:
         """Filtered mean reciprocal rank over both directions, ties at their mean rank; nothing without validation links.
@@ -46,14 +47,13 @@ class LinkRanking:
         step = self._step
         for start in range(0, len(self._source), step):
             source, target = self._source[start : start + step], self._target[start : start + step]
-            known = self._known.contains(source[:, None], np.arange(self._counts[1])[None])
-            known_back = self._known.contains(np.arange(self._counts[0])[None], target[:, None])
-            if self._same:
-                known[np.arange(len(source)), source] = True
-                known_back[np.arange(len(target)), target] = True
-            ranks.append(_ranks(scores(source, False), target, known))
-            ranks.append(_ranks(scores(target, True), source, known_back))
-        return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}
+            itself = [(np.arange(len(source)), source)] if self._same else []
+            known = self._known.pairs(source, np.arange(self._counts[1]))
+            ranks.append(_ranks(scores(source, False), target, known, *itself))
+            itself = [(np.arange(len(target)), target)] if self._same else []
+            column, row = self._known.pairs(np.arange(self._counts[0]), target)
+            ranks.append(_ranks(scores(target, True), source, (row, column), *itself))
+        return _mrr(ranks)
 
 
 class ListRanking:
@@ -87,12 +87,12 @@ class ListRanking:
         step = self._step
         for start in range(0, len(self._users), step):
             users = self._users[start : start + step]
-            given = scores(users, False).float().cpu().clone()
+            given = scores(users, False).float().clone()
             row, place = stretches(*self._ends[:, start : start + step])
-            given[torch.from_numpy(row), torch.from_numpy(self._known[place])] = -torch.inf
+            given[_there((row, self._known[place]), given.device)] = -torch.inf
             if self._same:
-                given[torch.arange(len(users)), torch.from_numpy(users)] = -torch.inf
-            best = given.topk(min(self._at, self._items), dim=1).indices.numpy()
+                given[_there((np.arange(len(users)), users), given.device)] = -torch.inf
+            best = given.topk(min(self._at, self._items), dim=1).indices.cpu().numpy()
             hit = self._true.contains(np.broadcast_to(users[:, None], best.shape), best)
             found[start : start + step] = hit @ gains[: best.shape[1]]
         return {f"ndcg@{self._at}": float((found / ideal).mean())} if len(found) else {}
@@ -120,17 +120,27 @@ class FactRanking:
         """As LinkRanking's; ``scores``: of every item as the answer to questions (item, relation), [questions, items]."""
         step = self._step
         starts = range(0, len(self._questions[0]), step)
-        ranks = [self._ranks(scores, *(column[i : i + step] for column in self._questions)) for i in starts]
-        return {"mrr": float(torch.cat(ranks).reciprocal().mean())} if ranks else {}
+        return _mrr([self._ranks(scores, *(column[i : i + step] for column in self._questions)) for i in starts])
 
     def _ranks(self, scores: Callable[[Ints, Ints], Tensor], item: Ints, relation: Ints, answer: Ints) -> Tensor:
-        known = np.zeros((len(item), self._num_items), bool)
-        known[self._known.pairs(item, relation)] = True
-        return _ranks(scores(item, relation), answer, known)
+        return _ranks(scores(item, relation), answer, self._known.pairs(item, relation))
 
 
-def _ranks(scores: Tensor, truth: Ints, known: np.ndarray) -> Tensor:
-    return mean_ranks(scores.float().cpu(), torch.from_numpy(truth), torch.from_numpy(known))
+def _mrr(ranks: list[Tensor]) -> dict[str, float]:
+    return {"mrr": float(torch.cat(ranks).cpu().reciprocal().mean())} if ranks else {}
+
+
+def _ranks(scores: Tensor, truth: Ints, *known: tuple[Ints, Ints]) -> Tensor:
+    """Without the known ones (row, column), where the scores are: they are far more than what is told of them."""
+    filtered = torch.zeros(scores.shape, dtype=torch.bool, device=scores.device)
+    for pairs in known:
+        filtered[_there(pairs, scores.device)] = True
+    return mean_ranks(scores.float(), moved(torch.from_numpy(truth), scores.device), filtered)
+
+
+def _there(pairs: tuple[Ints, Ints], device: torch.device) -> tuple[Tensor, Tensor]:
+    row, column = pairs
+    return moved(torch.from_numpy(row), device), moved(torch.from_numpy(column), device)
 
 
 def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
@@ -147,5 +157,5 @@ def mean_ranks(scores: Tensor, truth: Tensor, filtered: Tensor) -> Tensor:
 
 
 def _counted(mask: Tensor) -> Tensor:
-    """How many are true in every row; numpy counts piece by piece, where torch first makes eight bytes of every one."""
-    return torch.from_numpy(mask.numpy().sum(1))
+    """How many are true in every row; numpy counts piece by piece, where torch on the CPU first makes eight bytes of every one."""
+    return torch.from_numpy(mask.numpy().sum(1)) if mask.device.type == "cpu" else mask.sum(1)

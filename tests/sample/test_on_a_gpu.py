@@ -238,3 +238,17 @@ def test_the_graph_is_moved_once_and_let_go(mode):
     data.teardown("fit")
     assert next(iter(data.batches)).inputs is data.whole.inputs
     assert data.on(GPU) is not whole
+
+
+def test_validation_ranks_where_the_scores_are():
+    """Nothing is looked at before the ranks of all blocks are there."""
+    links, facts_asked = (
+        prepared(**case)[0].all_heads[0] for case in ({"layer": "sage"}, {**FACTS, "tasks": [("Facts", {"kind": "n"})]})
+    )
+    with pytest.MonkeyPatch.context() as patch, Copies() as counted:
+        patch.setattr("mmgraph.tasks.ranking._mrr", lambda ranks: {"ranks": torch.cat(ranks)})
+        found = links._ranking.figures(lambda queries, _: torch.empty(len(queries), 100, device=GPU))["ranks"]
+        other = facts_asked._ranking.figures(lambda item, _: torch.empty(len(item), 12, device=GPU))["ranks"]
+    assert found.device == other.device == GPU
+    assert len(found) == 2 * len(SPLIT.links[FOLLOWS].valid)
+    assert max(counted.sizes) <= 8 * len(found) * 3
