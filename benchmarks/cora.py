@@ -42,9 +42,9 @@ PEERS = {
     "appnp": ["--model.layer=appnp", "--model.depth=10", "--model.width=64", PLAIN],
     "sgc": ["--model.layer=sgc", "--model.depth=2", PLAIN],
     "gcn": [
-        "--model.layer=gcn",
+        "--model.layer={class_path: gcn, init_args: {maps: shared}}",
         "--model.depth=2",
-        "--model.residual=false",
+        "--model.width=64",
         "--model.norm=none",
         "--model.jumping=last",
         PLAIN,

@@ -96,6 +96,10 @@ def slow_smoothed(made, rows, edges, kind, item):
     return out
 
 
+def slow_shared_gcn(made, rows, edges, kind, item):
+    return made.itself[f"<{kind}>"](slow_smoothed(made, rows, edges, kind, item))
+
+
 def slow_rgcn(made, rows, edges, kind, item):
     out = made.itself[f"<{kind}>"](rows[kind][item])
     for r, s in into(edges, kind, item):
@@ -179,6 +183,7 @@ def slow_kgat(made, rows, edges, kind, item):
 CASES = [
     ("gcn", {}, slow_gcn),
     ("gcn", {"norm": "mean"}, slow_gcn),
+    ("gcn", {"maps": "shared"}, slow_shared_gcn),
     ("light_gcn", {}, slow_light_gcn),
     ("light_gcn_pp", {}, slow_light_gcn_pp),
     ("light_gcn_pp", {"alpha": 0.3, "beta": 1.2}, slow_light_gcn_pp),
@@ -289,3 +294,10 @@ def test_share_of_the_input_beside_the_mean_of_the_layers(name):
 def test_heads_that_do_not_divide_the_width_are_refused(name):
     with pytest.raises(SettingsError, match="heads must divide model.width; given: 3 heads, width 4"):
         layer(name, heads=3)
+
+
+def test_shared_maps_have_the_symmetric_norm_alone():
+    with pytest.raises(
+        SettingsError, match="model.layer.norm must be symmetric where maps are shared; given: mean; leave it out"
+    ):
+        layer("gcn", maps="shared", norm="mean")
