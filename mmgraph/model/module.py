@@ -90,8 +90,8 @@ class GraphModule(lightning.LightningModule):
         rate, name = self._settings.learning_rate, self._settings.optimizer
         if name == "adagrad":
             return torch.optim.Adagrad(groups, lr=rate)
-        scaled = self._trainer is not None and self._trainer.precision == "16-mixed"  # Lightning clips no gradients then
-        fused = not scaled and all(one.is_cuda for group in groups for one in group["params"])
+        mixed = self._trainer is not None and self._trainer.precision.endswith("-mixed")  # Lightning would not clip gradients
+        fused = not mixed and all(one.is_cuda for group in groups for one in group["params"])
         return _ADAMS[name](groups, lr=rate, fused=fused or None)
 
     def step_by_row(self, wanted: bool) -> None:

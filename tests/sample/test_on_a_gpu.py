@@ -198,13 +198,16 @@ def test_these_look_into_their_data_in_every_step(case):
         passes(case)
 
 
-def test_one_kernel_steps_all_parameters_on_a_gpu():
+@pytest.mark.parametrize("mixed", ["16-mixed", "bf16-mixed"])
+def test_one_kernel_steps_all_parameters_on_a_gpu(mixed):
     module = prepared("sage")[0]
     assert module.configure_optimizers().defaults["fused"] is None
     with FakeTensorMode():
         groups = [{"params": [torch.empty(3, device=CUDA, requires_grad=True)], "lr": 0.1}]
         assert module._dense(groups).defaults["fused"]
-        module._trainer = SimpleNamespace(precision="16-mixed")
+        module._trainer = SimpleNamespace(precision="32-true")
+        assert module._dense(groups).defaults["fused"]
+        module._trainer = SimpleNamespace(precision=mixed)
         assert module._dense(groups).defaults["fused"] is None
 
 
