@@ -15,6 +15,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 Thing = TypeVar("Thing")
@@ -24,7 +25,7 @@ class _Rate(ProgressColumn):
     """Things a second, over the last half minute."""
 
     def __init__(self, unit: str) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._unit = unit
 
     def render(self, task: Task) -> Text:
@@ -46,7 +47,7 @@ class Bar:
             TextColumn("left"),
             TimeRemainingColumn(),
             console=Console(file=sys.stderr),
-            disable=not sys.stderr.isatty(),
+            disable=not sys.stderr.isatty() or total == 0,
             transient=True,
         )
         self._task = self._progress.add_task(what, total=total)

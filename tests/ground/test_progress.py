@@ -30,3 +30,16 @@ def test_on_a_terminal_there_is_a_rate_and_the_time_left(monkeypatch):
 def test_elsewhere_it_is_silent(capsys):
     assert list(track(iter("abc"), "letters", 3)) == ["a", "b", "c"]
     assert capsys.readouterr() == ("", "")
+
+
+def test_in_a_narrow_terminal_a_bar_stays_one_line_and_of_nothing_there_is_none(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert list(track([], "reading files", 0, "files")) == []
+    assert terminal.getvalue() == ""
+    with Bar("recommending user/likes/text", 9, "users") as bar:
+        bar.advance(9)
+    assert "9/9" in terminal.getvalue()
+    assert all("left" in line for line in terminal.getvalue().replace("\r", "\n").splitlines() if "user" in line)
