@@ -25,7 +25,10 @@ def configured(words: list[str], known: Sequence[str] = ("--print_config", "--re
         if before is not None:
             raise SettingsError("--config is given twice", given=f"{before} and {path}", todo="keep one of them")
     if path is None:
-        raise SettingsError("--config is missing", given=" ".join(rest) or "nothing", todo="write --config FILE.yaml")
+        todo = "write --config FILE.yaml"
+        if rest and Path(rest[0]).is_dir():
+            todo += f", for a folder of media such as configs/folder.yaml, and --catalogue.root {rest[0]}"
+        raise SettingsError("--config is missing", given=" ".join(rest) or "nothing", todo=todo)
     return load(Path(path), rest), flags
 
 

@@ -113,6 +113,10 @@ def test_the_resolved_settings_are_printed_without_a_run(tmp_path, capsys, monke
         ),
         (["fit"], "--config is missing; given: nothing; write --config FILE.yaml"),
         (["fit", "--config"], "--config is missing"),
+        (
+            ["fit", "/"],
+            "--config is missing; given: /; write --config FILE.yaml, for a folder of media such as configs/folder.yaml, and",
+        ),
         (["fit", "x.yaml"], "--config is missing; given: x.yaml"),
         (["fit", "--config", "no.yaml"], "cannot read the configuration; given: no.yaml; No such file or directory"),
         (
