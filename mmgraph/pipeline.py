@@ -38,6 +38,7 @@ from mmgraph.sample.asked import Asked
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
+from mmgraph.split.links import check_shares
 from mmgraph.split.make import make
 from mmgraph.tasks.contract import Task
 
@@ -66,6 +67,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         )
     check_installed(settings.model.adaptation)
     _check_standardised(settings)
+    check_shares(settings.split.links)
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)

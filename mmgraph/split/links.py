@@ -23,7 +23,7 @@ def split_links(
 
     Links that tell each other (``pairs.units``) come to one side, except where the table gives the split.
     """
-    _check_shares(settings)
+    check_shares(settings)
     targets = {relation: graph.edges[relation] for relation in relations}
     if settings.method == "given":
         lacking = _check_given(list(targets.values()), settings)
@@ -119,7 +119,8 @@ def _by_side(edges: Edges, side: "np.ndarray[tuple[int], np.dtype[np.int8]]") ->
     return LinkSplit(edges, *(np.flatnonzero(side == code).astype(np.int64) for code in (0, 1, 2)))
 
 
-def _check_shares(settings: LinkSplitSettings) -> None:
+def check_shares(settings: LinkSplitSettings) -> None:
+    """Raise SplitError where nothing is left for train; asked before anything is encoded, and again when links are split."""
     if settings.valid < 0 or settings.test < 0 or settings.valid + settings.test >= 1:
         given = f"valid {settings.valid}, test {settings.test}"
         raise SplitError(

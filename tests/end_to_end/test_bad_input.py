@@ -212,6 +212,16 @@ def test_it_is_one_line_and_nothing_is_lost(asked, case):
     assert not (asked.run / "metrics.json").exists()
 
 
+@pytest.mark.parametrize(("words", "left"), [
+    (["--split.links.valid=0.9", "--split.links.test=0.2"], []),
+    (["--tasks.1.field=topc"], ["settings.yaml"]),
+    (["--tasks.0.relation=video/follows/text"], ["settings.yaml"]),
+])  # fmt: skip
+def test_what_can_be_known_before_is_said_before_anything_is_encoded(asked, words, left):
+    assert asked(*words)[0] == 2
+    assert (sorted(path.name for path in asked.run.iterdir()) if asked.run.exists() else []) == left
+
+
 def test_an_admitted_leak_is_a_note_of_the_run(asked):
     asked.add("links.csv", *again(asked))
     assert asked("--split.admit=[inverse_relation]")[0] == 0
