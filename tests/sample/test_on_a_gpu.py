@@ -255,3 +255,21 @@ def test_validation_ranks_where_the_scores_are():
     assert found.device == other.device == GPU
     assert len(found) == 2 * len(SPLIT.links[FOLLOWS].valid)
     assert max(counted.sizes) <= 8 * len(found) * 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+@pytest.mark.parametrize("mode", ["full", "steps"])
+def test_a_gpu_finds_the_same_edges_and_pairs(mode):
+    data = prepared("sage", mode)[1]
+    here = list(data.batches)
+    data.batches.move(data.on(CUDA))
+    for one, other in zip(here, data.batches, strict=True):
+        there = other.to(CUDA)
+        for relation, adjacency in one.blocks[0].relations.items():
+            for name, found in parts(there.blocks[0].relations[relation]).items():
+                assert found.is_cuda
+                assert torch.equal(found.cpu(), parts(adjacency)[name]), (relation, name)
+        links, wanted = there.links[str(FOLLOWS)], one.links[str(FOLLOWS)]
+        assert torch.equal(links.is_link.cpu(), wanted.is_link)
+        assert torch.equal(links.is_link_source.cpu(), wanted.is_link_source)
