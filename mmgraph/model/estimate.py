@@ -273,8 +273,9 @@ def _activations(data: GraphData) -> int:
 
 
 def _graph(data: GraphData) -> int:
-    """Ids, edges with their data, and the keys of known links."""
+    """Ids, edges with their data, the keys of known links, and which of these say the same the other way round."""
     ids = sum(one.nbytes if one.dtype != object else _ID * len(one) for one in data.graph.ids.values())
     arrays = [value for edges in data.graph.edges.values() for value in vars(edges).values() if isinstance(value, np.ndarray)]
-    asked = sum(len(one.source) for one in data.asked.links) + 6 * sum(len(one) for one in data.asked.triples)
+    links = ((len(one.source), one.relation) for one in data.asked.links)
+    asked = sum(count * (1 + (r.source == r.target)) for count, r in links) + 9 * sum(len(one) for one in data.asked.triples)
     return ids + sum(one.nbytes for one in arrays) + _INT * asked

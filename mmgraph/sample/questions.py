@@ -1,6 +1,7 @@
 """What a loader needs to know of a task: which links or labels are asked, and what they are compared with."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -52,11 +53,16 @@ class AskedLinks:
         """Positions of the chosen links and, within one kind and not ``alone``, of the same pairs stated the other way round."""
         if self.alone or self.relation.source != self.relation.target:
             return chosen
-        keys = self.source * self.num_targets + self.target
+        back = self._back[chosen]
+        return np.union1d(chosen, back[back >= 0])
+
+    @cached_property
+    def _back(self) -> Ints:
+        """Of each link within one kind, the position of the same pair stated the other way round, -1 where it is not; found once."""
+        keys, wanted = self.source * self.num_targets + self.target, self.target * self.num_targets + self.source
         order = np.argsort(keys, kind="stable")
-        wanted = self.target[chosen] * self.num_targets + self.source[chosen]
-        place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)]
-        return np.union1d(chosen, place[keys[place] == wanted])
+        place = order[np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)] if len(keys) else order
+        return np.where(keys[place] == wanted, place, -1)
 
     def questions(self, chosen: Ints) -> tuple[Questions, Questions]:
         """Of the chosen links: for their targets, and for their sources."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from mmgraph.graph.contract import Edges
-from mmgraph.graph.merge import among
 from mmgraph.sample.batch import TripleBatch
-from mmgraph.sample.negatives import NegativeSampler, Questions, Side
+from mmgraph.sample.negatives import NegativeSampler, Questions, Side, stretches
 from mmgraph.sample.questions import log_q
 from mmgraph.types import Bools, Ints, Relation
 
@@ -123,10 +123,8 @@ class AskedTriples:
         """Edge ids, by relation, of the chosen links and, unless ``alone``, of every train link between the same two items, in either
         direction.
         """
-        source, relation, target = self.triples
-        low, high = np.minimum(source, target), np.maximum(source, target)
-        pair = low * self.num_items + high
-        gone = np.sort(chosen) if self.alone else np.flatnonzero(among(pair, pair[chosen]))
+        relation = self.triples.relation
+        gone = np.sort(chosen if self.alone else self._between_the_same(chosen))
         first = np.searchsorted(relation, np.arange(len(self.relations)))
         numbers = relation[gone]
         return {
@@ -134,6 +132,21 @@ class AskedTriples:
             for number, one in enumerate(self.relations)
             if (numbers == number).any()
         }
+
+    @cached_property
+    def _pairs(self) -> tuple[Ints, Ints, Ints]:
+        """Of each link a number for the two items that it joins, either way; the order by it; and the numbers in that order."""
+        source, _, target = self.triples
+        pair = np.minimum(source, target) * self.num_items + np.maximum(source, target)
+        order = np.argsort(pair, kind="stable")
+        return pair, order, pair[order]
+
+    def _between_the_same(self, chosen: Ints) -> Ints:
+        """Positions of all links between the two items of a chosen one, each once."""
+        pair, order, ordered = self._pairs
+        wanted = np.unique(pair[chosen])
+        low, high = (np.searchsorted(ordered, wanted, side) for side in ("left", "right"))
+        return order[stretches(low, high)[1]]
 
     def _known(self, item: Ints, relation: Ints, answer: Ints, others: Ints) -> Ints:
         """(question, candidate) int64 [2, pairs]: candidates that are no negatives."""

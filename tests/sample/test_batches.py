@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from graph_made import CONTAINS, FOLLOWS, made
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmgraph.model.negatives.in_batch import InBatch
 from mmgraph.model.negatives.uniform import Uniform
@@ -52,6 +54,17 @@ def test_both_statements_of_an_undirected_link_are_withheld():
     assert one.withheld(np.array([2])).tolist() == [2]
     assert one.withheld(np.array([3])).tolist() == [3]
     assert links[0].withheld(np.array([0])).tolist() == [0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), unique=True, max_size=14), st.data())
+def test_the_other_statements_are_found_by_looking_at_all(pairs, data):
+    source, target = (np.array([pair[side] for pair in pairs], np.int64) for side in (0, 1))
+    one = AskedLinks("f", FOLLOWS, source, target, 5, 5, Uniform())
+    for _ in range(2):
+        chosen = data.draw(st.sets(st.sampled_from(range(len(pairs))))) if pairs else set()
+        stated = {pairs[place] for place in chosen}
+        expected = [place for place, (a, b) in enumerate(pairs) if (a, b) in stated or (b, a) in stated]
+        assert one.withheld(np.array(sorted(chosen), np.int64)).tolist() == expected
 
 
 @pytest.mark.parametrize("negatives", [Uniform(num=30), InBatch(), InBatch(extra=5)])

@@ -91,6 +91,21 @@ def test_every_relation_between_the_same_two_items_is_withheld():
     assert {r: ids.tolist() for r, ids in backwards.withheld(np.array([3])).items()} == {NEXT: [0], DOUBLE: [1]}
 
 
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1), st.integers(0, 3)), unique=True, max_size=14), st.data())
+def test_what_is_withheld_is_found_by_looking_at_all(rows, data):
+    rows = sorted(rows, key=lambda row: row[1])
+    one = AskedTriples("x", "n", RELATIONS, Triples(*np.array(rows, np.int64).reshape(-1, 3).T), 4, Every())
+    for _ in range(2):
+        chosen = data.draw(st.sets(st.sampled_from(range(len(rows))))) if rows else set()
+        pairs = {frozenset((rows[place][0], rows[place][2])) for place in chosen}
+        expected = {}
+        for place, (source, number, target) in enumerate(rows):
+            if frozenset((source, target)) in pairs:
+                expected.setdefault(RELATIONS[number], []).append(place - sum(row[1] < number for row in rows))
+        found = one.withheld(np.array(sorted(chosen), np.int64))
+        assert {relation: ids.tolist() for relation, ids in found.items()} == expected
+
+
 def steps(depth=1, size=4, epoch=0):
     return list(WholeGraphSteps(VISIBLE, depth, [], [], [asked()], size, seed=3, epoch=epoch))
 
