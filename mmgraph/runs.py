@@ -61,6 +61,8 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     be given other settings: there is nothing to lose, and they are most likely what was mended.
     """
     run = RunFolder(settings.run.dir)
+    if run.path.exists() and not run.path.is_dir():
+        raise RunError("run.dir is a file, not a folder", given=run.path, todo="choose another run.dir")
     for what, file in (("answers of people", run.answers), ("new links", run.new_links)):
         if file.exists():
             todo = "choose another run.dir, or move that file away to lose them"

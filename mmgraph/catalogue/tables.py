@@ -94,6 +94,8 @@ def _unreadable(path: Path, error: Exception) -> CatalogueError:
         return CatalogueError("there is no such table", given=path, todo="check the name")
     if "UTF8" in str(error) or isinstance(error, UnicodeDecodeError):
         return CatalogueError(f"{path.name} is not UTF-8 text", given=error, todo="save it as CSV in UTF-8")
+    if path.suffix not in SUFFIXES:
+        return CatalogueError("this is no table", given=path, todo=f"save it as {' or '.join(SUFFIXES)}")
     return CatalogueError(f"{path.name} cannot be read as a table", given=error, todo="mend or save it again")
 
 

@@ -106,6 +106,12 @@ def test_a_strangers_folder_is_refused(tmp_path, restart):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunError, match="run.dir is a file, not a folder; given: .*thesis.txt; choose another run.dir"):
+        open_run(wanted(tmp_path / "thesis.txt"))
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_strangers_settings_are_refused(tmp_path, restart):
     (tmp_path / "settings.yaml").write_text("editor: vi\n")

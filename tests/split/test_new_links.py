@@ -115,6 +115,16 @@ def test_columns_may_be_called_after_the_kinds(known, tmp_path):
     assert list(read_new_links(tmp_path / "new.parquet", [PLAYS]).frame.columns) == list(LINK)
 
 
+@pytest.mark.parametrize(("name", "told"), [
+    ("none.csv", r"there is no such table; given: .*none.csv; check the name"),
+    ("new.json", r"this is no table; given: .*new.json; save it as .csv or .parquet"),
+])  # fmt: skip
+def test_what_is_no_table_is_called_that(tmp_path, name, told):
+    (tmp_path / "new.json").write_text("[]")
+    with pytest.raises(CatalogueError, match=told):
+        read_new_links(tmp_path / name, [PLAYS])
+
+
 def test_links_without_one_of_their_ends_are_not_taken_for_answers(tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("source,relation\nuser0,plays\n")
