@@ -297,7 +297,7 @@ def test_two_answers_that_contradict_each_other_are_one_line(made, tmp_path, cap
     ("words", "said"),
     [
         ((), "update needs a run folder and a file of answers or links; given: none"),
-        (("RUN", "nowhere.csv"), "nowhere.csv cannot be read as a table"),
+        (("RUN", "nowhere.csv"), "there is no such table; given: nowhere.csv"),
         (("RUN", "nowhere.csv", "--epochs", "0"), "--epochs needs at least one; given: 0"),
     ],
 )
