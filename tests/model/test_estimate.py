@@ -13,6 +13,7 @@ from graph_made import made
 from mmgraph import registry
 from mmgraph.errors import SettingsError
 from mmgraph.graph.contract import Edges, Graph
+from mmgraph.graph.dgl import load_dgl
 from mmgraph.model.choose import Room, choose
 from mmgraph.model.data import GraphData
 from mmgraph.model.estimate import Need, ceiling, estimate, expected, step_bytes
@@ -161,6 +162,7 @@ class BothLive(LiveBytes):
     ids=["full", "steps", "neighbours"],
 )
 def test_a_whole_training_stays_within_30_percent(tmp_path, split, mode, layer):
+    load_dgl()  # its import is no need of a training's, whichever test comes first
     train(*prepared(made(2)[1])[:2], {"max_epochs": 1, "accelerator": "cpu"}, tmp_path / "warm", ModelSettings(width=32))
     module, data, model = prepared(split, mode, size=1024, candidates=512, layer=layer, width=64)
     need = estimate(module, data, mode, model)
