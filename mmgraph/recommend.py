@@ -37,7 +37,8 @@ def recommend(path: Path, given: Mapping[str, list[str]], top_k: int) -> list[st
     if liked := tuple(given.get("--liked", ())):
         places = positions(opened.split.visible, relation.target, liked, "item")
         answer, silent = served(opened, answer, places)
-        wanted = replace(wanted, users=(str(answer.question.graph.ids[relation.source][-1]),))
+        own = to or path / "predictions" / f"recommendations_liked.{form}"  # the file of the run's own users stays as it is
+        wanted = replace(wanted, users=(str(answer.question.graph.ids[relation.source][-1]),), to=own)
         said += [f"{', '.join(silent)} cannot say anything of somebody new, and is left out"] if silent else []
     question, method = answer.question, answer.method if liked else up_to_now(answer.question, answer.method)
     near = unit_vectors({kind: rows.numpy() for kind, rows in opened.trained.embeddings.items()}, relation.target)

@@ -214,6 +214,9 @@ def check_newcomer(run, capsys):
         assert sum(float(row[name]) for name in pieces) == pytest.approx(float(row["score"]), abs=1e-4)
     asked_of(run, capsys, "recommend", *words, "--exclude-known")
     assert not {row["item"] for row in lines_of(files[1])} & set(own)
+    told = asked_of(run, capsys, "recommend", "--liked", "m3", "--format", "csv")
+    assert told[-1] == str(run / "predictions" / "recommendations_liked.csv")
+    assert {row["user"] for row in lines_of(told[-1])} == {"new"}
     wrong = refused(run, capsys, "recommend", "--liked", "m3", "m333")
     assert "no item of kind music has this id; given: m333; did you mean m" in wrong
     assert "--liked is for somebody who is no user of the run" in refused(
