@@ -95,12 +95,18 @@ def discover(group: str) -> Mapping[str, Entry]:
 
 def _encoders() -> Iterator[tuple[str, Entry]]:
     """A package whose encoder cannot be read must not take the others along."""
-    for point in sorted(importlib.metadata.entry_points(group=ENCODER_GROUP)):
+    for point in _points():
         module, _, name = point.value.partition(":")
         try:
             yield point.name, _read(module, name)
         except SettingsError as error:
             warnings.warn(f"the installed encoder {point.name} is left out: {error}", stacklevel=2)
+
+
+@functools.cache
+def _points() -> list[importlib.metadata.EntryPoint]:
+    """Found once: what is looked through are the files of every installed distribution."""
+    return sorted(importlib.metadata.entry_points(group=ENCODER_GROUP))
 
 
 def _read(module: str, name: str | None) -> Entry:
@@ -167,7 +173,7 @@ def find(group: str, class_path: str) -> Entry:
 def _by_file(group: str, name: str) -> Entry | None:
     """The class whose file, or entry point, has this very name: a command that asks for it need not read all the others."""
     if group == "encoder":
-        points = [point for point in importlib.metadata.entry_points(group=ENCODER_GROUP) if point.name == name]
+        points = [point for point in _points() if point.name == name]
         return _read(*_parted(points[0].value)) if len(points) == 1 else None
     spec = importlib.util.find_spec(GROUPS[group])
     folders = [] if spec is None else list(spec.submodule_search_locations or [])

@@ -188,14 +188,17 @@ def test_an_encoder_comes_by_entry_point_and_a_broken_one_harms_no_other(theirs,
         importlib.metadata.EntryPoint("gone", "not_there_at_all.x:Y", registry.ENCODER_GROUP),
     ]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
-    registry.discover.cache_clear()
+    remembered = registry.discover, registry._points
+    for one in remembered:
+        one.cache_clear()
     try:
         with pytest.warns(UserWarning, match="the installed encoder gone is left out: no such module"):
             found = registry.discover("encoder")
         assert set(found) == {"tone"}
         assert registry.find("encoder", "Tone").module == f"{theirs}.tone"
     finally:
-        registry.discover.cache_clear()
+        for one in remembered:
+            one.cache_clear()
 
 
 def test_anything_may_be_built_by_its_path():
