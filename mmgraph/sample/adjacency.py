@@ -12,10 +12,8 @@ from torch import Tensor
 
 from mmgraph.sample.moved import moved
 
-_LOOKED_AT = (
-    "cpu",
-    "mps",
-)  # devices where sizes are found by looking: the first is not waited for, the second knows no other way
+# Devices where sizes are found by looking: the first is not waited for, the second knows no other way.
+_LOOKED_AT = ("cpu", "mps")
 
 
 @dataclass(frozen=True)
