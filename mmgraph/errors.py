@@ -1,5 +1,7 @@
 """What can go wrong in a person's hands, each said in one line."""
 
+from collections.abc import Sequence
+
 _LONGEST = 400  # characters of what was given
 
 
@@ -22,6 +24,15 @@ class MMGraphError(Exception):
         if self.todo:
             parts.append(self.todo)
         return " ".join("; ".join(parts).split())
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first five, for a message; names that are no text (of files) can be printed.
+
+    >>> first_of([*"abcdef"])
+    'a, b, c, d, e, ...'
+    """
+    return ", ".join(names[:5]).encode("utf-8", "backslashreplace").decode() + (", ..." if len(names) > 5 else "")
 
 
 def _short(text: str) -> str:

@@ -14,6 +14,7 @@ from mmgraph.catalogue.contract import UNUSABLE, Unread
 from mmgraph.catalogue.features import FOLDER
 from mmgraph.catalogue.kinds import KIND_OF, SUBTITLES, ending
 from mmgraph.catalogue.tables import SUFFIXES
+from mmgraph.errors import first_of
 
 _log = logging.getLogger(__name__)
 _TABLES = {name + suffix for name in ("items", "links", "labels") for suffix in SUFFIXES}
@@ -72,9 +73,8 @@ def walk(root: Path) -> Walk:
             found.append(Found(name, kind))
             sizes.update(f"{name}\0{size}\0".encode())
     if ignored:
-        some = ", ".join(ignored[:5]).encode("utf-8", "backslashreplace").decode() + (", ..." if len(ignored) > 5 else "")
         files = "1 file" if len(ignored) == 1 else f"{len(ignored)} files"
-        _log.warning("left out, as their endings or names are of no kind: %s under %s: %s", files, root, some)
+        _log.warning("left out, as their endings or names are of no kind: %s under %s: %s", files, root, first_of(ignored))
     return Walk(_with_parents(found), tuple(unread), sizes.hexdigest())
 
 

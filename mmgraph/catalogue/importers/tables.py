@@ -8,7 +8,7 @@ from typing import Literal
 from mmgraph.catalogue.bring import read_root
 from mmgraph.catalogue.contract import Catalogue, Importer
 from mmgraph.catalogue.tables import SUFFIXES
-from mmgraph.errors import CatalogueError
+from mmgraph.errors import CatalogueError, first_of
 
 _log = logging.getLogger(__name__)
 _NAMES = ("items", "links", "labels")
@@ -29,8 +29,9 @@ class Tables(Importer):
         """Read and check; raises CatalogueError that names file, row and column."""
         brought = read_root(self.root)
         if others := [path.name for path in sorted(self.root.iterdir()) if _is_stray(path)]:
-            some = ", ".join(others[:5]).encode("utf-8", "backslashreplace").decode() + (", ..." if len(others) > 5 else "")
-            _log.warning("left out, as only tables named %s are read: %s in %s", ", ".join(_NAMES), some, self.root)
+            _log.warning(
+                "left out, as only tables named %s are read: %s in %s", ", ".join(_NAMES), first_of(others), self.root
+            )
         if brought.items is None:
             todo = "add items.csv with the columns id,kind, or use the importer Folder"
             raise CatalogueError("there is no items.csv or items.parquet", given=self.root, todo=todo)
