@@ -19,7 +19,7 @@ NAMES = {
         "appnp", "comp_gcn", "gat", "gat_v2", "gcn", "grand", "hgt", "kgat", "light_gcn", "light_gcn_pp", "rgcn",
         "sage", "sgc",
     },
-    "label method": {"consistency", "self_training"},
+    "label method": {"consistency", "information", "self_training"},
     "scorer": {"compl_ex", "cosine", "dist_mult", "dot", "mlp", "rescal", "rotat_e", "trans_e"},
     "loss": {"bce", "bpr", "cosine_contrastive", "cross_entropy", "direct_au", "info_nce", "margin", "self_adversarial"},
     "regulariser": {"l2", "n3"},

@@ -17,6 +17,7 @@ from mmgraph.sample.batch import LabelBatch
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 from mmgraph.tasks.kinds.categories import Categories
 from mmgraph.tasks.methods.consistency import Consistency
+from mmgraph.tasks.methods.information import Information
 from mmgraph.tasks.methods.self_training import SelfTraining
 
 GRAPH, SPLIT = made()
@@ -55,6 +56,36 @@ def test_draws_that_agree_and_are_certain_cost_nothing():
 def test_consistency_needs_draws_to_compare(given):
     with pytest.raises(SettingsError, match="consistency compares draws; given: draws .*, temperature .*; 2 draws at least"):
         Consistency(SHOWN, **given)
+
+
+def test_information_is_the_entropy_of_each_less_the_entropy_of_all():
+    draws = [3 * torch.randn(6, 4) for _ in range(2)]
+    found = Information(SHOWN, weight=2.0, conditional=0.3)(draws, ASKED)
+    total = 0.0
+    for one in draws:
+        every = [torch.softmax(row, 0).numpy().astype(float) for row in one]
+        each = sum(-float((p * np.log(p)).sum()) for p in every) / 6
+        mean = sum(every) / 6
+        total += 0.3 * each + float((mean * np.log(mean)).sum())
+    assert found.item() == pytest.approx(2.0 * total / 2, rel=1e-5)
+
+
+def test_information_is_least_where_answers_are_sure_and_every_class_is_given_as_often():
+    logits = torch.zeros(8, 4, requires_grad=True)
+    method = Information(SHOWN, weight=1.0, conditional=1.0)
+    assert method([logits], ASKED).item() == pytest.approx(0, abs=1e-6)  # nothing is known of any item
+    sure = 60 * torch.eye(4).repeat(2, 1)
+    assert method([sure], ASKED).item() == pytest.approx(-np.log(4), rel=1e-5)
+    assert method([60 * torch.eye(4)[[0] * 8]], ASKED).item() == pytest.approx(0, abs=1e-6)  # sure of one class for all
+    wide = (1000 * torch.eye(4)).requires_grad_()  # probabilities of zero, whose logarithm is left out of it
+    method([wide], ASKED).backward()
+    assert torch.isfinite(wide.grad).all()
+
+
+@pytest.mark.parametrize("given", [{"weight": -1.0}, {"conditional": -0.1}])
+def test_information_takes_no_negative_shares(given):
+    with pytest.raises(SettingsError, match="information takes no negative shares; given: weight .*, conditional .*; 0 or more"):
+        Information(SHOWN, **given)
 
 
 def heads(**arguments):
