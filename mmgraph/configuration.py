@@ -243,6 +243,9 @@ def _check_components(settings: Settings) -> None:
         registry.check("edge builder", edge, f"graph.edges[{i}]")
     if settings.model.layer != "none":
         registry.check("layer", settings.model.layer, "model.layer")
+    for i, candidate in enumerate(settings.model.candidates):
+        if candidate.layer != "none":
+            registry.check("layer", candidate.layer, f"model.candidates[{i}].layer")
     for i, task in enumerate(settings.tasks):
         registry.check("task", task, f"tasks[{i}]")
         _check_task(task, f"tasks[{i}]")

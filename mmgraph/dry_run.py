@@ -4,6 +4,7 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
+import msgspec
 from rich.table import Table
 
 from mmgraph import registry
@@ -24,6 +25,7 @@ from mmgraph.outputs.estimate import graph_table, memory_table, spoken, time_tab
 from mmgraph.pipeline import assemble, built, divide
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import Task
 from mmgraph.types import Ints
 
 log = logging.getLogger(__name__)
@@ -33,7 +35,10 @@ _SHARES = (0.25, 0.75)  # of _ASKED that are evaluated where there are more
 
 @dataclass(frozen=True)
 class Foretold:
-    """What a fit would do. needs: by mode, those that can be; mode: which one is taken; evaluation: seconds; took: of all this."""
+    """What a fit would do. needs: by mode, those that can be; mode: which one is taken; evaluation: seconds; took: of all this.
+
+    Of several models (``model.candidates``) all of this is of the one that needs most, and others: seconds of training the rest.
+    """
 
     graph: Graph
     encoding: Foreseen
@@ -43,6 +48,7 @@ class Foretold:
     training: Rehearsed
     evaluation: float
     took: float
+    others: float = 0.0
 
     @property
     def encoding_s(self) -> float:
@@ -52,7 +58,7 @@ class Foretold:
     @property
     def total_s(self) -> float:
         """Seconds of the whole fit, without reading the files and writing tables and the report."""
-        return self.encoding_s + self.training.total + self.evaluation
+        return self.encoding_s + self.training.total + self.others + self.evaluation
 
 
 def foretell(settings: Settings) -> Foretold:
@@ -76,15 +82,26 @@ def foretell(settings: Settings) -> Foretold:
     seen = foresee(catalogue, content, settings.encoders, settings.media, store_folder(settings))
     graph = assemble(settings, catalogue, Collected(features=seen.features), content)
     split = divide(settings, graph, tasks)
+    models = [settings.model.of(one) for one in settings.model.candidates] or [settings.model]
+    each = [_rehearsed(msgspec.structs.replace(settings, model=model), split, tasks) for model in models]
+    room, needs, mode, training = max(
+        each, key=lambda one: max((need.total for need in one[1] if need.mode == one[2]), default=0)
+    )
+    evaluation = _evaluated(training.trained, split, settings)
+    others = sum(one[3].total for one in each) - training.total
+    took = time.perf_counter() - start
+    return Foretold(split.visible, seen, needs, room, mode, training, evaluation, took, others)
+
+
+def _rehearsed(settings: Settings, split: Split, tasks: list[Task]) -> tuple[Room, list[Need], str, Rehearsed]:
+    """Of one model."""
     module, data = built(settings, split, tasks, {})
     room = Room.there(settings.model.batches, on_gpu(settings.trainer))
     needs = _needs(module, data, settings)
     training = rehearse(module, data, settings.trainer, settings.model)
     if data.row_wise:
         needs.append(estimate(module, data, data.mode, settings.model, by_row=True))
-    mode = needs[-1].mode if data.row_wise else data.mode
-    evaluation = _evaluated(training.trained, split, settings)
-    return Foretold(split.visible, seen, needs, room, mode, training, evaluation, time.perf_counter() - start)
+    return room, needs, needs[-1].mode if data.row_wise else data.mode, training
 
 
 def _needs(module: GraphModule, data: GraphData, settings: Settings) -> list[Need]:
@@ -148,6 +165,7 @@ def tables(told: Foretold) -> list[Table]:
     rows += [
         (f"one epoch ({steps} of {spoken(training.step)}, {spoken(training.rest)} beside)", training.epoch),
         (f"training, {training.epochs} epochs unless it stops early", training.total),
+        *([("training, the other models", told.others)] if told.others else []),
         ("evaluation, with baselines", told.evaluation),
         ("fit, without reading files and writing tables", told.total_s),
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from mmgraph import registry
+from mmgraph.candidates import choose_model
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
@@ -33,7 +34,7 @@ from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
 from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
-from mmgraph.runs import RunFolder, open_run, taken_before, write_json
+from mmgraph.runs import RunFolder, open_run, taken_before, with_chosen, write_json
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
@@ -85,6 +86,7 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         record_graph(run, graph, split)
         with interruptible():
             trained = learn(settings, split, tasks, run, collected.tops)
+        settings = with_chosen(run, settings)
         write_training(run, graph, trained)
         tested: list[Measurement] | None = [] if settings.evaluate.knock_outs else None
         answers = answer(trained, split, settings.evaluate, settings.run.seed, tested)
@@ -131,9 +133,13 @@ def divide(settings: Settings, graph: Graph, tasks: list[Task]) -> Split:
 
 def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, tops: Mapping[str, Top]) -> Trained:
     """Train all tasks jointly on what may be seen; ``tops``: what of encoders is trained with them."""
-    module, data = built(settings, split, tasks, tops)
-    record_adaptation(run, module.network.inputs.described)
-    return train(module, data, settings.trainer, run.checkpoints, settings.model)
+
+    def trained(settings: Settings, folder: Path) -> Trained:
+        module, data = built(settings, split, tasks, tops)
+        record_adaptation(run, module.network.inputs.described)
+        return train(module, data, settings.trainer, folder, settings.model)
+
+    return choose_model(settings, run, trained)
 
 
 def refitted(tops: Mapping[str, Top]) -> Refit:

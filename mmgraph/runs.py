@@ -31,6 +31,8 @@ class RunFolder:
     graph_summary = property(lambda self: self.path / "graph.json")
     graph = property(lambda self: self.path / "graph")
     checkpoints = property(lambda self: self.path / "checkpoints")
+    tried = property(lambda self: self.path / "tried")
+    models = property(lambda self: self.path / "models.json")
     metrics = property(lambda self: self.path / "metrics.json")
     verdict = property(lambda self: self.path / "verdict.json")
     curves = property(lambda self: self.path / "curves.csv")
@@ -71,7 +73,7 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
         before = _settings_of(run)
         if restart:
             _clear(run)
-        elif run.checkpoints.exists():
+        elif _begun(run):
             _same(run, before, settings)
     elif run.path.is_dir() and any(run.path.iterdir()):
         raise RunError("run.dir is no run folder and not empty", given=run.path, todo="choose another run.dir")
@@ -97,12 +99,27 @@ def finished_run(path: Path) -> tuple[RunFolder, Settings]:
     if not run.metrics.exists() or not run.evidence.exists():
         todo = f"`mmgraph fit --config {run.settings}` goes on with it"
         raise RunError("this run is not finished", given=path, todo=todo)
-    return run, msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, dir=path))
+    return run, with_chosen(run, msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, dir=path)))
 
 
 def taken_before(run: RunFolder) -> Any:
     """The ``encoders.json`` of a run that goes on in its training, which no others may replace; empty where training has not begun."""
-    return read_json(run.encoders) if run.checkpoints.exists() and run.encoders.exists() else {}
+    return read_json(run.encoders) if _begun(run) and run.encoders.exists() else {}
+
+
+def _begun(run: RunFolder) -> bool:
+    """Whether training has, so that there is something to lose."""
+    return bool(run.checkpoints.exists() or run.tried.exists())
+
+
+def with_chosen(run: RunFolder, settings: Settings) -> Settings:
+    """The settings with the one model that validation took, where several were tried; raises RunError where none was taken."""
+    if not settings.model.candidates:
+        return settings
+    number = next((place for place, one in enumerate(read_json(run.models)) if one["chosen"]), None)
+    if number is None or number >= len(settings.model.candidates):
+        raise RunError(f"{run.models} names no chosen model", given=number, todo="run `mmgraph fit --restart`")
+    return msgspec.structs.replace(settings, model=settings.model.of(settings.model.candidates[number]))
 
 
 def _clear(run: RunFolder) -> None:

@@ -10,7 +10,7 @@ from mmgraph.errors import RunError, SettingsError
 from mmgraph.ingest import store_folder
 from mmgraph.outputs.reading import read_run
 from mmgraph.outputs.seeds import Summary, summary, write_summary
-from mmgraph.runs import RunFolder, finished_run
+from mmgraph.runs import RunFolder, finished_run, with_chosen
 from mmgraph.settings import Settings, plain
 
 _log = logging.getLogger(__name__)
@@ -69,4 +69,4 @@ def _is_finished(settings: Settings) -> bool:
         run, before = finished_run(settings.run.dir)
     except RunError:
         return False
-    return plain(before) == plain(settings) and (run.report.exists() or not settings.outputs.report)
+    return plain(before) == plain(with_chosen(run, settings)) and (run.report.exists() or not settings.outputs.report)

@@ -267,6 +267,33 @@ class IdSettings(Section, frozen=True):
     learning_rate: Above0 = 0.1
 
 
+class CandidateSettings(Section, frozen=True):
+    """One of several models of which validation takes one: a layer, and what of ``model`` goes with it; what is not given stays."""
+
+    layer: ComponentLike
+    depth: Natural | None = None
+    width: Positive | None = None
+    jumping: Literal["auto", "first_last", "last", "concat", "mean"] | None = None
+    fusion: Literal["gated", "mean"] | None = None
+    dropout: Share | None = None
+    input_dropout: Share | None = None
+    learning_rate: Above0 | None = None
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] | None = None
+
+    @property
+    def name(self) -> str:
+        """Its layer, and what else differs.
+
+        >>> CandidateSettings(layer="appnp", depth=10).name
+        'appnp, depth 10'
+        """
+        layer = normal(self.layer)
+        given = {
+            name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None and name != "layer"
+        }
+        return ", ".join([layer.class_path, *(f"{name} {value}" for name, value in {**layer.init_args, **given}.items())])
+
+
 class ModelSettings(Section, frozen=True):
     """width: of every node vector; layer: the message passing, depth times, or ``none``; fusion: how modalities are joined.
 
@@ -284,6 +311,7 @@ class ModelSettings(Section, frozen=True):
     their links as well. prune: share of the links of every relation that carry no messages in a step
     of training, drawn anew each time, the likelier the more links their ends have (FREEDOM);
     memory cannot be estimated with it.
+    candidates: models of which each is trained, and the one is kept whose fields and relations are, in the mean, best on validation.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """
@@ -312,6 +340,12 @@ class ModelSettings(Section, frozen=True):
     valued: tuple[str, ...] = ()
     prune: Share = 0.0
     ids: IdSettings = IdSettings()
+    candidates: tuple[CandidateSettings, ...] = ()
+
+    def of(self, candidate: CandidateSettings) -> "ModelSettings":
+        """The model with what the candidate gives, and without candidates."""
+        given = {name: value for name in candidate.__struct_fields__ if (value := getattr(candidate, name)) is not None}
+        return msgspec.structs.replace(self, candidates=(), **given)
 
     @property
     def layers(self) -> int:

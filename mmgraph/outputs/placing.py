@@ -22,7 +22,7 @@ def staged(run: RunFolder, asked: dict[str, Any], restart: bool = False) -> RunF
     if note.exists() and read_json(note) != asked:
         todo = "give the same file and options again, or --restart to forget it"
         raise RunError("an update with another file or options was cut off", given=new.path, todo=todo)
-    for name in ("settings", "versions", "encoders", "quarantine", "duplicates"):
+    for name in ("settings", "versions", "encoders", "models", "quarantine", "duplicates"):
         old = getattr(run, name)
         if old.exists():
             write_text(getattr(new, name), old.read_text(encoding="utf-8"))

@@ -29,6 +29,7 @@ class RunFiles:
     calibration: tuple[dict[str, Any], ...]
     curves: tuple[tuple[int, str, float], ...]
     encoders: dict[str, Any]
+    models: tuple[dict[str, Any], ...]
     graph: dict[str, Any]
     confusion: tuple[dict[str, Any], ...]
     quarantine: tuple[dict[str, str], ...]
@@ -49,6 +50,7 @@ def read_run(run: RunFolder) -> RunFiles:
         calibration=tuple(_json(run.calibration, [])),
         curves=tuple(_curve(run.curves, one) for one in _csv(run.curves)),
         encoders=_json(run.encoders, {}),
+        models=tuple(_json(run.models, [])),
         graph=_json(run.graph_summary, {}),
         confusion=tuple(_json(run.confusion, [])),
         quarantine=tuple(_csv(run.quarantine)),

@@ -1,14 +1,14 @@
 """What a person reads on the terminal when a run has ended."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from mmgraph.evaluate.contract import Row
 from mmgraph.outputs.groups import group_table, grouped
 from mmgraph.outputs.table import metrics_table
-from mmgraph.runs import RunFolder
+from mmgraph.runs import RunFolder, read_json
 
 if TYPE_CHECKING:  # this imports torch, which takes seconds and is not needed to print
     from mmgraph.evaluate.answers import Answers
@@ -18,11 +18,24 @@ def show(run: RunFolder, answers: "Answers", quarantined: int) -> None:
     """Metrics beside the baselines, the verdicts, what was set aside, and the path of the report, last."""
     console = Console()
     show_metrics(console, answers.rows, (verdict.text for verdict in answers.verdicts))
+    if run.models.exists():
+        console.print(tried(read_json(run.models)), highlight=False, markup=False, soft_wrap=True)
     if quarantined:
         files = "file was" if quarantined == 1 else "files were"
         console.print(f"{quarantined} {files} set aside, see {run.quarantine}", highlight=False, markup=False, soft_wrap=True)
     last = run.report if run.report.exists() else run.path
     console.print(str(last), highlight=False, markup=False, soft_wrap=True)
+
+
+def tried(models: Sequence[Mapping[str, Any]]) -> str:
+    """Which model was taken, of those in ``models.json``, and what the others had.
+
+    >>> tried([{"name": "sage", "value": 0.5, "chosen": False}, {"name": "sgc", "value": 0.75, "chosen": True}])
+    'of 2 models validation chose sgc (0.750); sage 0.500'
+    """
+    taken = next(one for one in models if one["chosen"])
+    others = [f"{one['name']} {one['value']:.3f}" for one in models if one is not taken]
+    return "; ".join([f"of {len(models)} models validation chose {taken['name']} ({taken['value']:.3f})", *others])
 
 
 def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str], groups: bool = False) -> None:

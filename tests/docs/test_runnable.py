@@ -169,7 +169,7 @@ def test_formats_names_every_file_and_no_other(inside, heading, folder):
     named, there = patterns(heading), files_in(inside / folder)
     assert len(named) > 5
     assert [file for file in there if not any(fnmatch(file, pattern) for pattern in named)] == []
-    asked_for = (  # not by this fit: of ratings, or by `mmgraph cluster`, `names`, `label`, `ask` and `update`
+    asked_for = (  # not by this fit: of ratings or several models, or by `mmgraph cluster`, `names`, `label`, `ask` and `update`
         *(
             "predictions/clusters.",
             "report/clusters.",
@@ -177,7 +177,7 @@ def test_formats_names_every_file_and_no_other(inside, heading, folder):
             "predictions/unlabelled.",
             "predictions/ratings.",
         ),
-        *("asked.csv", "answers.csv", "new_links.csv", "updates.json", "update"),
+        *("models.json", "asked.csv", "answers.csv", "new_links.csv", "updates.json", "update"),
     )
     of_fit = [pattern for pattern in named if not pattern.startswith(asked_for)]
     assert [pattern for pattern in of_fit if not any(fnmatch(file, pattern) for file in there)] == []

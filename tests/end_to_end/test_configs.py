@@ -33,9 +33,10 @@ def asked(*targets):
 
 
 def test_these_are_all_configs():
-    """video.yaml runs in test_fit.py, ratings.yaml in tests/tasks/test_ratings.py."""
+    """video.yaml and few_labels.yaml run in test_fit.py, ratings.yaml in tests/tasks/test_ratings.py."""
     assert {path.name for path in CONFIGS.iterdir()} == {
         "citations.yaml",
+        "few_labels.yaml",
         "folder.yaml",
         "knowledge.yaml",
         "paths.yaml",

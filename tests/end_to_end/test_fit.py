@@ -377,6 +377,17 @@ def test_other_settings_run_as_well(finished, case):
     assert all(math.isfinite(row["value"]) for row in rows)
 
 
+def test_few_labels_are_learnt_by_one_of_three_models(finished):
+    run = finished.folder.parent / "few_labels"
+    words = ["--config", VIDEO.with_name("few_labels.yaml"), "--catalogue.root", finished.corpus, *QUICK, "--run.dir", run]
+    printed = called(*words, "--split.labels.k", 2, "--model.width", 16, "--trainer.max_epochs", 5)
+    tried = json.loads((run / "models.json").read_text())
+    assert [one["name"] for one in tried] == ["sage", "sgc, depth 3", "appnp, depth 10"]
+    taken = max(tried, key=lambda one: one["value"])
+    assert taken["chosen"]
+    assert f"of 3 models validation chose {taken['name']} ({taken['value']:.3f})" in printed
+
+
 def test_encode_alone_fills_the_store(finished, capsys):
     words = finished.words[: finished.words.index("--model.width")]
     assert main(["encode", *words, "--run.dir", str(finished.folder.parent / "none")]) == 0

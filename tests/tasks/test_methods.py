@@ -84,7 +84,9 @@ def test_information_is_least_where_answers_are_sure_and_every_class_is_given_as
 
 @pytest.mark.parametrize("given", [{"weight": -1.0}, {"conditional": -0.1}])
 def test_information_takes_no_negative_shares(given):
-    with pytest.raises(SettingsError, match="information takes no negative shares; given: weight .*, conditional .*; 0 or more"):
+    with pytest.raises(
+        SettingsError, match="information takes no negative shares; given: weight .*, conditional .*; 0 or more"
+    ):
         Information(SHOWN, **given)
 
 
