@@ -1,6 +1,6 @@
 """Categories from few labels: what is handed out, and the gnn alone, beside every baseline on the same split, over several splits.
 
-python benchmarks/categories.py digits|exercises|sample [--seeds 6] [--only NAME] [--knock-outs] [--data ../shared/data]
+python benchmarks/categories.py digits|exercises|sample [--seeds 6] [--only NAME] [--knock-outs] [--held-back] [--data ../shared/data]
     [--weights ../shared/weights] [--out benchmarks/results] [--work FOLDER] [--section.key=VALUE ...]
 
 What was measured is kept in the folder ``--work`` after every fit, and not measured again.
@@ -8,6 +8,7 @@ What was measured is kept in the folder ``--work`` after every fit, and not meas
 digits: 5 labels a digit of three speakers; another speaker chooses; the two test speakers are never in training, nor chosen by. Six
 splits ask each speaker twice, twelve in four pairs. Vectors are standardised within a speaker, without labels, for every method alike
 (graph.standardise), or left as they are encoded; digits are about as frequent as each other, which the network is told (information).
+With --held-back a labelled speaker is asked, and not trained on, instead of the test speakers: to decide on settings.
 exercises: category, level, force and mechanic together, 10 labels a class. sample: the sample corpus, 3 labels a class. In each of them
 validation takes one of the same three networks (model.candidates: SAGE, SGC, APPNP). Nothing is chosen on the test items: a run takes
 network, epoch, settings of baselines and what it hands out from validation.
@@ -48,11 +49,15 @@ def speakers_of(rotation, speakers):
     return turned[:3], turned[3:4], turned[4:]
 
 
-def digit_tables(data, folder, rotation, k=5):
-    """Tables of the recordings with their digits: k of the labelled speakers for each digit, all of the others."""
+def digit_tables(data, folder, rotation, k=5, held_back=False):
+    """Tables of the recordings with their digits: k of the labelled speakers for each digit, all of the others. held_back: one of the
+    labelled speakers is asked, and the two test speakers are not.
+    """
     paths = sorted(data.joinpath("digits").glob("*.wav"))
     speakers = sorted({path.stem.split("_")[1] for path in paths})
     shown, chooses, asked = speakers_of(rotation, speakers)
+    if held_back:
+        asked = [shown.pop(rotation % 3)]
     rng = np.random.default_rng(rotation)
     labels = []
     for digit in "0123456789":
@@ -126,7 +131,7 @@ def encoders(task, weights):
 def root_of(task, given, seed):
     """The data of a task; of digits the tables of this split, of the sample corpus the folder, made where it is not there."""
     if task == "digits":
-        return digit_tables(given.data.resolve(), given.work / f"digits-{seed}", seed)
+        return digit_tables(given.data.resolve(), given.work / f"digits-{seed}", seed, held_back=given.held_back)
     if task == "exercises":
         return given.data / "exercises"
     folder = given.work / "sample"
@@ -244,6 +249,7 @@ def main():
     parser.add_argument("--work", type=Path, default=Path("runs") / "categories")
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--only", nargs="*", help="choices of encoders by name; all when not given")
+    parser.add_argument("--held-back", action="store_true", help="digits: ask a labelled speaker instead of the test speakers")
     parser.add_argument("--knock-outs", action="store_true", help="the table of knock-outs as well, of the first split")
     given, given.settings = parser.parse_known_args()
     given.work.mkdir(parents=True, exist_ok=True)

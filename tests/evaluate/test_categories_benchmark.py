@@ -41,6 +41,19 @@ def test_five_of_a_digit_are_shown_and_no_speaker_is_on_two_sides(data, rotation
     assert {row["parent"] for row in items if row["kind"] == "recording"} == set("abcdef")
 
 
+@pytest.mark.parametrize("rotation", range(6))
+def test_with_a_speaker_held_back_no_label_of_a_test_speaker_is_written(data, rotation):
+    shown, chooses, asked = categories.speakers_of(rotation, "abcdef")
+    with open(categories.digit_tables(data, data / "tables", rotation, held_back=True) / "labels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    sides = {part: {row["id"].split("_")[1] for row in rows if row["split"] == part} for part in ("train", "valid", "test")}
+    assert not set(asked) & set.union(*sides.values())
+    assert sides["valid"] == set(chooses)
+    assert len(sides["test"]) == 1 and len(sides["train"]) == 2
+    assert sides["test"] | sides["train"] == set(shown)
+    assert Counter(row["value"] for row in rows if row["split"] == "train") == dict.fromkeys("0123456789", 5)
+
+
 def test_over_all_rotations_every_speaker_is_asked_twice():
     asked = Counter(one for rotation in range(6) for one in categories.speakers_of(rotation, "abcdef")[2])
     assert asked == dict.fromkeys("abcdef", 2)
@@ -68,6 +81,7 @@ def test_the_page_has_means_and_paired_differences():
                 ),
             ],
             "chosen": [{"target": "x.c", "chosen": "gnn"}],
+            "model": "sgc, depth 3" if seed else "sage",
             "seconds": 2.0,
             "knock_outs": ["#### without"] if not seed else [],
         }
@@ -77,6 +91,7 @@ def test_the_page_has_means_and_paired_differences():
     text = "\n".join(lines)
     assert "3 splits, 2 s a fit" in text
     assert "- Validation chose for x.c: gnn, gnn, gnn." in text
+    assert "- Validation took of the networks: sage; sgc, depth 3; sgc, depth 3." in text
     cells = ["logistic:audio", "0.600 (0.352 to 0.848)", "0.500 (0.252 to 0.748)", "–"]
     cells += ["+0.100 (+0.100 to +0.100)"] * 2 + ["+0.200 (+0.200 to +0.200)"]
     assert f"| {' | '.join(cells)} |" in lines
