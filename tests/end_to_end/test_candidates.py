@@ -1,9 +1,10 @@
 """``model.candidates``: each model is trained, validation takes one, and the run is that of the one that was taken."""
 
 import json
+import shutil
 
 import pytest
-from runs_made import QUICK, Asked
+from runs_made import QUICK, Asked, write_csv
 
 from mmgraph import pipeline
 from mmgraph.cli import main
@@ -57,6 +58,18 @@ def test_commands_on_the_run_take_the_model_that_was_taken(made, capsys):
     page = (made.run / "report" / "index.html").read_text()
     assert "Models that were tried" in page
     assert all(one["name"] in page for one in read(made.run, "models.json"))
+
+
+def test_an_update_goes_on_with_the_model_that_was_taken(made, tmp_path, capsys):
+    run, answers = made.run.parent / "updated", tmp_path / "answers.csv"
+    shutil.copytree(made.run, run)
+    write_csv(answers, ("id", "field", "value"), [("t34", "topic", "y"), ("t35", "topic", "z")])
+    assert main(["update", str(run), str(answers)]) == 0
+    assert read(run, "models.json") == read(made.run, "models.json")
+    assert "Models that were tried" in (run / "report" / "index.html").read_text()
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--again"]) == 0
+    assert "the numbers are those of metrics.json (largest difference 0)" in capsys.readouterr().out
 
 
 def test_a_killed_run_goes_on_with_the_model_at_which_it_was_killed(made, monkeypatch, tmp_path):
