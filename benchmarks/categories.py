@@ -169,10 +169,16 @@ def measured(task, name, arguments, seed, given):
             for r in rows
         ],
         "chosen": [{"target": one.target, "chosen": one.chosen} for one in answers.evidence],
-        "model": next((one["name"] for one in read_json(run / "models.json") if one["chosen"]), ""),
+        "model": taken(run),
         "seconds": took,
         "knock_outs": knock_out_lines(run) if given.knock_outs and not seed else [],
     }
+
+
+def taken(run):
+    """The network that validation took; nothing where one alone was given (--model.candidates=[])."""
+    models = run / "models.json"
+    return next(one["name"] for one in read_json(models) if one["chosen"]) if models.exists() else ""
 
 
 def table(found, level=0.95):
@@ -290,7 +296,8 @@ def page(task, result):
         for choice in (choice for one in splits.values() for choice in one["chosen"]):
             chosen.setdefault(choice["target"], []).append(choice["chosen"])
         lines += [f"## {name}", "", f"{len(splits)} splits, {seconds:.0f} s a fit with evaluation.", ""]
-        lines.append(f"- Validation took of the networks: {'; '.join(one['model'] for one in splits.values())}.")
+        if any(one["model"] for one in splits.values()):
+            lines.append(f"- Validation took of the networks: {'; '.join(one['model'] for one in splits.values())}.")
         lines += [f"- Validation chose for {target}: {', '.join(some)}." for target, some in chosen.items()]
         lines.append("")
         lines += table(found)

@@ -6,13 +6,15 @@ data say. The test split is not read, and what is handed out is chosen among the
 
 import logging
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 
 import msgspec
 
 from mmgraph.errors import SettingsError
+from mmgraph.model.contract import Head
 from mmgraph.model.train import Trained
 from mmgraph.runs import RunFolder, with_chosen, write_json
 from mmgraph.settings import Settings
@@ -36,7 +38,7 @@ def choose_model(settings: Settings, run: RunFolder, train: Train) -> Trained:
     ``models.json`` says what each reached. A killed call goes on where it stopped; one in which the choice was made already trains the
     chosen one alone. Without candidates it trains the model.
 
-    Raises SettingsError where there is nothing on validation to choose by.
+    Raises SettingsError where a model has nothing finite on validation to be chosen by.
     """
     if not settings.model.candidates or run.checkpoints.exists():
         if run.tried.exists():
@@ -58,13 +60,20 @@ def choose_model(settings: Settings, run: RunFolder, train: Train) -> Trained:
     return trained
 
 
+def check_judged(heads: Iterable[Head]) -> None:
+    """Raises SettingsError where no head of a model has anything on validation, so that none can be chosen; to be asked before training."""
+    if not any(head.figure for head in heads):
+        todo = "hold some out (split.links.valid, split.labels.valid), or give one model.layer"
+        raise SettingsError("model.candidates: there is nothing on validation to choose a model by", todo=todo)
+
+
 def _judged(name: str, trained: Trained) -> Candidate:
     """By the epoch that was best for each head, which is the one that is handed out."""
     figures = {}
     for head in (one.head for one in trained.heads if one.head.figure):
-        values = [value for _, what, value in trained.curves if what == f"valid/{head.name}/{head.figure}"]
+        values = [value for _, what, value in trained.curves if what == f"valid/{head.name}/{head.figure}" and isfinite(value)]
+        if not values:
+            wrong = f"model.candidates: {name} has no finite {head.figure} of {head.name} on validation"
+            raise SettingsError(wrong, todo="lower its learning_rate or leave it out, and begin anew with --restart")
         figures[f"{head.name} {head.figure}"] = max(values)
-    if not figures:
-        todo = "hold some out (split.links.valid, split.labels.valid), or give one model.layer"
-        raise SettingsError("model.candidates: there is nothing on validation to choose a model by", todo=todo)
     return Candidate(name, figures, sum(figures.values()) / len(figures))

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from mmgraph import registry
-from mmgraph.candidates import choose_model
+from mmgraph.candidates import check_judged, choose_model
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
@@ -139,6 +139,9 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
         record_adaptation(run, module.network.inputs.described)
         return train(module, data, settings.trainer, folder, settings.model)
 
+    if settings.model.candidates:
+        model = settings.model.of(settings.model.candidates[0])
+        check_judged(head for task in tasks for head in task.heads(split, model))
     return choose_model(settings, run, trained)
 
 

@@ -83,7 +83,10 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
 
 
 def finished_run(path: Path) -> tuple[RunFolder, Settings]:
-    """A run that ended, and its settings with ``run.dir`` where it is now; raises RunError where there is none."""
+    """A run that ended, and its settings, with ``run.dir`` where it is now and the one model that was taken.
+
+    Raises RunError where there is none.
+    """
     run = RunFolder(path)
     if not run.settings.exists():
         inner = [str(one.parent) for one in sorted(path.glob("*/settings.yaml"))[:3]]  # the folder of --seeds, or of all runs

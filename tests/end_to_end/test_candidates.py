@@ -1,5 +1,6 @@
 """``model.candidates``: each model is trained, validation takes one, and the run is that of the one that was taken."""
 
+import dataclasses
 import json
 import shutil
 
@@ -8,7 +9,8 @@ from runs_made import QUICK, Asked, write_csv
 
 from mmgraph import pipeline
 from mmgraph.cli import main
-from mmgraph.errors import RunError
+from mmgraph.configuration import load
+from mmgraph.errors import RunError, SettingsError
 
 MODELS = [{"layer": "sage"}, {"layer": "sgc", "depth": 1}, {"layer": "appnp", "depth": 3, "width": 16, "dropout": 0.5}]
 FAST = (*QUICK, "--evaluate.baselines", "[majority]", "--outputs.examples", "1", "--trainer.max_epochs", "4")
@@ -102,7 +104,23 @@ def test_without_validation_there_is_nothing_to_choose_by(asked):
     status, _, err = asked(*FAST)
     assert status == 2
     assert "model.candidates: there is nothing on validation to choose a model by" in err
-    assert not (asked.run / "metrics.json").exists()
+    assert not (asked.run / "tried").exists(), "nothing was trained, so the settings may still be mended"
+    assert asked(*FAST, "--split.labels.valid", "0.2")[0] == 0
+
+
+def test_a_model_that_ran_away_is_one_clear_line(made, tmp_path, monkeypatch):
+    run, whole = tmp_path / "ran_away", pipeline.train
+
+    def ran_away(*given):
+        trained = whole(*given)
+        return dataclasses.replace(trained, curves=[(epoch, name, float("nan")) for epoch, name, _ in trained.curves])
+
+    monkeypatch.setattr(pipeline, "train", ran_away)
+    with pytest.raises(
+        SettingsError, match="sage has no finite mrr of text/follows/text on validation; lower its learning_rate"
+    ):
+        pipeline.fit(load(made.config, [*FAST, "--run.dir", str(run)]))
+    assert not (run / "models.json").exists()
 
 
 @pytest.mark.parametrize(
