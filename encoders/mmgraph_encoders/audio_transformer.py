@@ -10,7 +10,7 @@ from mmgraph.errors import EncoderError
 from mmgraph.media.clip import Clip, Sound
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders import known_sounds, weights
-from mmgraph_encoders.clips import sounds_of, unit
+from mmgraph_encoders.clips import chosen, sounds_of, unit
 from mmgraph_encoders.log_mel_model import LogMelModel
 
 _AST = "MIT/ast-finetuned-audioset-10-10-0.4593"
@@ -25,8 +25,9 @@ class AudioModel(Encoder):
     model: hub id or folder; revision: branch, tag or commit of a hub id; front_end: ``auto`` takes the weights' own feature
     extractor, ``yamnet`` is ``log_mel_model`` with YAMNet's patches; precision: of the computation; window_s: seconds heard at
     once, when not given those of a spectrogram model, or 30 of a waveform; hop_s: from one window to the next, a window when not
-    given; pooling: over the windows. Waveforms that a model was trained to read with an attention mask are padded and masked;
-    for others (wav2vec 2.0 base, HuBERT base) only windows of equal length are computed together.
+    given; layer: from 1, whose mean over a window is taken, the model's own vector when not given (middle layers often know more
+    of voice and words than the last); pooling: over the windows. Waveforms that a model was trained to read with an attention
+    mask are padded and masked; for others (wav2vec 2.0 base, HuBERT base) only windows of equal length are computed together.
     """
 
     modality: Modality = "audio"
@@ -40,10 +41,11 @@ class AudioModel(Encoder):
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         window_s: float | None = None,
         hop_s: float | None = None,
+        layer: int | None = None,
         pooling: Literal["mean", "max"] = "mean",
     ) -> None:
         self.model, self.revision, self.front_end, self.precision = model, revision, front_end, precision
-        self.window_s, self.hop_s, self.pooling = window_s, hop_s, pooling
+        self.window_s, self.hop_s, self.layer, self.pooling = window_s, hop_s, layer, pooling
         self._network: Any = None
         self._log_mel: LogMelModel | None = None
         if front_end == "yamnet":
@@ -51,7 +53,7 @@ class AudioModel(Encoder):
                 raise EncoderError(
                     "window_s and hop_s are not for front_end: yamnet", todo="use log_mel_model with patch_frames, patch_hop"
                 )
-            self._log_mel = LogMelModel(model=model, revision=revision, precision=precision, pooling=pooling)
+            self._log_mel = LogMelModel(model=model, revision=revision, layer=layer, precision=precision, pooling=pooling)
 
     def available(self) -> str | None:
         """Whether a folder, the cache or the hub has the weights."""
@@ -60,6 +62,8 @@ class AudioModel(Encoder):
     def identity(self) -> str | None:
         """The files of the folder or the commit, and the arguments."""
         arguments = {name: getattr(self, name) for name in ("front_end", "precision", "window_s", "hop_s", "pooling")}
+        if self.layer is not None:
+            arguments["layer"] = self.layer
         return weights.identity(self.model, self.revision, **arguments)
 
     def about(self) -> About:
@@ -97,7 +101,7 @@ class AudioModel(Encoder):
         """Complete after ``load``, before which it raises EncoderError."""
         if self._log_mel is not None:
             own = self._log_mel.card
-            return replace(own, name="audio_transformer", input=_YAMNETS + (", max" if self.pooling == "max" else ""))
+            return replace(own, name="audio_transformer", input=_YAMNETS + chosen(self.layer, self.pooling))
         self._ready()
         licence, paper = known_sounds.of_weights(self.model, self._network.config.model_type)
         window, hop = self._span
@@ -108,7 +112,7 @@ class AudioModel(Encoder):
             weights=weights.shown(self.model),
             revision=self._commit,
             width=self._width,
-            input=f"{self._rate_hz} Hz mono, windows of {window}{every}{', max' if self.pooling == 'max' else ''}",
+            input=f"{self._rate_hz} Hz mono, windows of {window}{every}{chosen(self.layer, self.pooling)}",
             licence=licence,
             paper=paper,
             precision=self.precision,
@@ -169,17 +173,20 @@ class AudioModel(Encoder):
 
     def _compute(self, pieces: Sequence[Floats]) -> Any:
         """Windows [n] -> tensor [windows, width]."""
-        from mmgraph_encoders.pretrained import onto, pooled
+        from mmgraph_encoders.pretrained import hidden, onto, over_positions, pooled
 
         settings = {"padding": True, "return_attention_mask": True} if self._masked else {}
         inputs = self._extractor(list(pieces), sampling_rate=self._rate_hz, return_tensors="pt", **settings)
         inputs = onto(inputs, self._network)
         with warnings.catch_warnings():  # WavLM of transformers mixes masks of two types, each of them right
             warnings.filterwarnings("ignore", message="Support for mismatched key_padding_mask")
-            output = self._network(**inputs)
-        if not self._masked:
+            output = self._network(**inputs, **({} if self.layer is None else {"output_hidden_states": True}))
+        if not self._masked and self.layer is None:
             return pooled(output, has_pooler=self._has_pooler, otherwise="mean")
-        hidden = output.last_hidden_state.float()
-        kept = self._network._get_feature_vector_attention_mask(hidden.shape[1], inputs["attention_mask"])
-        weight = kept[:, :, None].to(hidden.dtype)
-        return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        states = output.last_hidden_state if self.layer is None else hidden(output, self.layer, self._network)
+        states = states.float()
+        if not self._masked:
+            return over_positions(states)
+        kept = self._network._get_feature_vector_attention_mask(states.shape[1], inputs["attention_mask"])
+        weight = kept[:, :, None].to(states.dtype)
+        return (states * weight).sum(dim=1) / weight.sum(dim=1)

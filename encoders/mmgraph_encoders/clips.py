@@ -63,3 +63,12 @@ def mean_by_clip(vectors: Floats, counts: Sequence[int]) -> Floats:
 def unit(vectors: Floats) -> Floats:
     """Rows of length one; a row of zeros stays."""
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def chosen(layer: int | None, pooling: str) -> str:
+    """For a card: what was chosen of the model's layers and of windows; nothing of what is the rule.
+
+    >>> chosen(None, "mean"), chosen(11, "max")
+    ('', ', layer 11, max')
+    """
+    return ("" if layer is None else f", layer {layer}") + (", max" if pooling == "max" else "")

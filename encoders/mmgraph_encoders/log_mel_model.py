@@ -8,7 +8,7 @@ from mmgraph.encode.contract import About, Encoder, EncoderCard, Repository
 from mmgraph.media.clip import Clip
 from mmgraph.types import Floats, Modality
 from mmgraph_encoders import known_sounds, weights
-from mmgraph_encoders.clips import sounds_of, unit
+from mmgraph_encoders.clips import chosen, sounds_of, unit
 
 if TYPE_CHECKING:
     from mmgraph_encoders.log_mel import LogMel
@@ -24,7 +24,9 @@ class LogMelModel(Encoder):
     model: hub id or folder, read by transformers' AutoModel, which is given patches [n, 1, frames, mels] as ``pixel_values``;
     revision: branch, tag or commit of a hub id; front_end: whose numbers hold where the next are not given; rate_hz; n_fft;
     window and hop: samples of a frame and from one to the next; mels: bands from low_hz to high_hz; floor: added before the
-    logarithm; patch_frames, patch_hop: frames a patch and from one to the next; precision: of the model; pooling: over patches.
+    logarithm; patch_frames, patch_hop: frames a patch and from one to the next; layer: from 1, whose mean over a patch is taken
+    instead of the model's own vector (the last layers of a classifier know its classes, middle ones more of everything else);
+    precision: of the model; pooling: over patches.
     """
 
     modality: Modality = "audio"
@@ -45,11 +47,12 @@ class LogMelModel(Encoder):
         floor: float | None = None,
         patch_frames: int | None = None,
         patch_hop: int | None = None,
+        layer: int | None = None,
         precision: Literal["fp32", "bf16", "fp16"] = "fp32",
         pooling: Literal["mean", "max"] = "mean",
     ) -> None:
         self.model, self.revision, self.front_end = model, revision, front_end
-        self.precision, self.pooling = precision, pooling
+        self.layer, self.precision, self.pooling = layer, precision, pooling
         given = {"rate_hz": rate_hz, "n_fft": n_fft, "window": window, "hop": hop, "mels": mels, "low_hz": low_hz}
         given |= {"high_hz": high_hz, "floor": floor, "patch_frames": patch_frames, "patch_hop": patch_hop}
         self._given: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
@@ -64,6 +67,8 @@ class LogMelModel(Encoder):
         if not self.model:
             return None
         arguments = {"front_end": self.front_end, "precision": self.precision, "pooling": self.pooling, **self._given}
+        if self.layer is not None:
+            arguments["layer"] = self.layer
         return weights.identity(self.model, self.revision, **arguments)
 
     def about(self) -> About:
@@ -71,6 +76,9 @@ class LogMelModel(Encoder):
         licence, paper = self._source()
         config = weights.configured(self.model, self.revision) if self.model else {}
         width = config.get("hidden_size") or (1024 if config.get("model_type") == "mobilenet_v1" else None)
+        width = (
+            width if self.layer is None or config.get("hidden_size") else None
+        )  # layers of a convolution are of many widths
         return About(weights.shown(self.model) if self.model else "none given", licence, paper, width)
 
     def _source(self) -> tuple[str, str]:
@@ -109,7 +117,7 @@ class LogMelModel(Encoder):
             weights=weights.shown(self.model),
             revision=self._commit,
             width=self._width,
-            input=self._front.described() + (", max" if self.pooling == "max" else ""),
+            input=self._front.described() + chosen(self.layer, self.pooling),
             licence=licence,
             paper=paper,
             precision=self.precision,
@@ -138,6 +146,10 @@ class LogMelModel(Encoder):
         return unit(over_windows(vectors, counts, self.pooling))
 
     def _compute(self, patches: Any) -> Any:
-        from mmgraph_encoders.pretrained import onto, pooled
+        from mmgraph_encoders.pretrained import hidden, onto, over_positions, pooled
 
-        return pooled(self._network(pixel_values=onto(patches, self._network)), has_pooler=self._has_pooler)
+        patches = onto(patches, self._network)
+        if self.layer is None:
+            return pooled(self._network(pixel_values=patches), has_pooler=self._has_pooler)
+        output = self._network(pixel_values=patches, output_hidden_states=True)
+        return over_positions(hidden(output, self.layer, self._network).float())

@@ -80,10 +80,29 @@ def pooled(output: Any, *, has_pooler: bool = True, otherwise: Literal["first", 
     found = getattr(output, "pooler_output", None)
     if found is not None and has_pooler:
         return found.flatten(1)
-    hidden = output.last_hidden_state
-    if hidden.ndim == 4:
-        return hidden.mean(dim=(2, 3))
-    return hidden[:, 0] if otherwise == "first" else hidden.mean(dim=1)
+    last: torch.Tensor = output.last_hidden_state
+    return last[:, 0] if last.ndim == 3 and otherwise == "first" else over_positions(last)
+
+
+def hidden(output: Any, layer: int, network: Any) -> torch.Tensor:
+    """What the ``layer``-th of a network's layers made of its input, from 1: [n, positions, width] or [n, width, rows, columns].
+
+    output: with ``hidden_states``; where embeddings come first, as many states as the configuration counts layers are after
+    them. Raises EncoderError for a layer that is not there, and a network that keeps no states.
+    """
+    states = output.hidden_states
+    if not states:
+        raise EncoderError("this model keeps no hidden layers", todo="leave init_args.layer out")
+    layers = getattr(network.config, "num_hidden_layers", len(states))
+    if not 1 <= layer <= layers <= len(states):
+        raise EncoderError(f"init_args.layer of this model must be from 1 to {min(layers, len(states))}", given=layer)
+    found: torch.Tensor = states[len(states) - layers + layer - 1]
+    return found
+
+
+def over_positions(hidden: torch.Tensor) -> torch.Tensor:
+    """Mean of [n, positions, width] or [n, width, rows, columns] over what is not n or width: [n, width]."""
+    return hidden.mean(dim=(2, 3)) if hidden.ndim == 4 else hidden.mean(dim=1)
 
 
 def in_chunks(

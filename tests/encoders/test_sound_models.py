@@ -170,6 +170,28 @@ def lengths(made, clips):
     return raw / np.linalg.norm(raw, axis=1, keepdims=True), np.linalg.norm(raw, axis=1)
 
 
+@pytest.mark.parametrize(("kind", "norm", "masked"), [("hubert", "group", False), ("wav2vec2", "layer", True)])
+def test_a_layer_of_a_waveform_model_is_an_argument(tmp_path, kind, norm, masked):
+    folder = wave_folder(tmp_path, kind, norm, masked)
+    clips = [noise(0.3 + 0.2 * (i % 2), seed=i) for i in range(4)]
+    network = getattr(transformers, WAVES[kind][1]).from_pretrained(folder).eval()
+    made = [encoder("audio_transformer", model=folder, layer=layer) for layer in (1, 2)]
+    assert made[0].card.input.endswith(", layer 1")
+    assert len({one.card.key() for one in made}) == len({one.identity() for one in made}) == 2
+    for layer, one in enumerate(made, start=1):
+        check(one)
+        for clip, vector in zip(clips, one.encode(clips), strict=True):
+            samples = clip.samples[0]
+            wave = torch.from_numpy((samples - samples.mean()) / np.sqrt(samples.var() + 1e-7))[None]
+            with torch.inference_mode():
+                states = network(wave, output_hidden_states=True).hidden_states
+            expected = states[layer][0].mean(dim=0).numpy()  # state 0 is before the first layer
+            np.testing.assert_allclose(vector, expected / np.linalg.norm(expected), atol=1e-5)
+    for wrong in (0, 3, -1):
+        with pytest.raises(EncoderError, match=f"init_args.layer of this model must be from 1 to 2; given: {wrong}"):
+            encoder("audio_transformer", model=folder, layer=wrong)
+
+
 def test_half_precision_is_near_and_has_its_own_key(tmp_path):
     folder = wave_folder(tmp_path, "wav2vec2", "layer", True)
     full, half = (encoder("audio_transformer", model=folder, precision=one) for one in ("fp32", "bf16"))
@@ -232,6 +254,29 @@ def test_each_number_of_a_front_end_is_an_argument_and_part_of_the_key(body):
     assert "has no weights of its own; set init_args.model" in built("log_mel_model").available()
     with pytest.raises(EncoderError, match="use log_mel_model with patch_frames, patch_hop"):
         built("audio_transformer", model=body, front_end="yamnet", window_s=1.0)
+
+
+def test_a_layer_of_a_log_mel_model_is_an_argument(body):
+    network = transformers.AutoModel.from_pretrained(body).eval()
+    clip = noise(0.5, 16_000)
+    with torch.inference_mode():
+        states = network(pixel_values=waves.yamnet_patches(clip), output_hidden_states=True).hidden_states
+    for layer in (1, 11, 26):
+        made = encoder("log_mel_model", model=body, layer=layer)
+        expected = states[layer - 1][0].mean(dim=(1, 2)).numpy()  # there are no embeddings before the first
+        assert (made.card.width, made.about().width) == (len(expected), None)
+        np.testing.assert_allclose(made.encode([clip])[0], expected / np.linalg.norm(expected), atol=1e-5)
+        check(made, 1e-4)
+    keys = {encoder("log_mel_model", model=body, layer=layer).identity() for layer in (None, 1, 2)}
+    assert len(keys) == 3
+    both = (
+        encoder("audio_transformer", model=body, front_end="yamnet", layer=11),
+        encoder("log_mel_model", model=body, layer=11),
+    )
+    np.testing.assert_array_equal(*(one.encode([clip]) for one in both))
+    assert both[0].card.input == "16000 Hz mono, log-mel patches [96, 64], layer 11"
+    with pytest.raises(EncoderError, match="init_args.layer of this model must be from 1 to 26; given: 27"):
+        encoder("log_mel_model", model=body, layer=27)
 
 
 @pytest.mark.real
