@@ -34,6 +34,7 @@ from mmgraph.runs import read_json
 
 HERE = Path(__file__).resolve().parents[1]
 SHOWN = ("accuracy", "macro_f1", "ece")
+LAYER = 11  # of YAMNet's 26, see benchmarks/results/layers.md
 CIRCLES = ((0, 1, 2, 3, 4, 5), (0, 2, 5, 3, 1, 4))  # of six speakers: no two are neighbours, and asked together, in both
 WEIGHT_FREE = ("--encoders.image=[image_statistics]", "--encoders.audio=[sound_statistics]", "--encoders.text=[hashed_ngrams]")
 
@@ -118,14 +119,21 @@ model: {dropout: 0.5, learning_rate: 0.002, patience: 50, CANDIDATES}
 def encoders(task, weights):
     """Name -> arguments that choose the encoders of a task."""
     if task == "digits":
-        yamnet = json.dumps(
-            [{"class_path": "log_mel_model", "init_args": {"model": str(weights / "yamnet"), "front_end": "yamnet"}}]
-        )
-        chosen = {"YAMNet": (*WEIGHT_FREE, f"--encoders.audio={yamnet}"), "sound statistics": WEIGHT_FREE}
+        chosen = {
+            f"YAMNet, layer {LAYER}": yamnet(weights, layer=LAYER),
+            "sound statistics": WEIGHT_FREE,
+            "YAMNet": yamnet(weights),
+        }
         plain = {f"{name}, as encoded": (*some, "--graph.standardise=none") for name, some in chosen.items()}
         return {**chosen, **plain}
     text = "--encoders.text=[minilm_wheel, hashed_ngrams]"
     return {"weight-free images and sound, MiniLM texts where installed": (*WEIGHT_FREE[:2], text)}
+
+
+def yamnet(weights, **arguments):
+    """Arguments of the command line: sounds by YAMNet, everything else without weights."""
+    arguments = {"model": str(weights / "yamnet"), "front_end": "yamnet", **arguments}
+    return (*WEIGHT_FREE, f"--encoders.audio={json.dumps([{'class_path': 'log_mel_model', 'init_args': arguments}])}")
 
 
 def root_of(task, given, seed):

@@ -57,7 +57,9 @@ class Encoded:
 
     def vectors(self, modality, name, sources, **arguments):
         """float32 [len(sources), width] of sources whose keys differ."""
-        component = Component(class_path=name, init_args={key: str(value) for key, value in arguments.items()})
+        component = Component(
+            class_path=name, init_args={k: str(v) if isinstance(v, Path) else v for k, v in arguments.items()}
+        )
         chosen = choose(modality, [component], "error", "auto")
         report = fill(self.store, [Job(chosen, [(source.key, source) for source in sources])], MediaSettings())[0]
         found, present = self.store.read(chosen.card, [source.key for source in sources])
