@@ -20,7 +20,7 @@ from mmgraph.model.data import GraphData, check_fanouts
 from mmgraph.model.estimate import Need, estimate
 from mmgraph.model.module import GraphModule
 from mmgraph.model.rehearse import Rehearsed, rehearse
-from mmgraph.model.train import Trained, on_gpu
+from mmgraph.model.train import Trained, check_trainer, on_gpu
 from mmgraph.outputs.estimate import graph_table, memory_table, spoken, time_table
 from mmgraph.pipeline import assemble, built, divide
 from mmgraph.settings import Settings
@@ -82,8 +82,7 @@ def foretell(settings: Settings) -> Foretold:
     seen = foresee(catalogue, content, settings.encoders, settings.media, store_folder(settings))
     graph = assemble(settings, catalogue, Collected(features=seen.features), content)
     split = divide(settings, graph, tasks)
-    models = [settings.model.of(one) for one in settings.model.candidates] or [settings.model]
-    each = [_rehearsed(msgspec.structs.replace(settings, model=model), split, tasks) for model in models]
+    each = [_rehearsed(msgspec.structs.replace(settings, model=model), split, tasks) for model in settings.model.each]
     room, needs, mode, training = max(
         each, key=lambda one: max((need.total for need in one[1] if need.mode == one[2]), default=0)
     )
@@ -96,6 +95,7 @@ def foretell(settings: Settings) -> Foretold:
 def _rehearsed(settings: Settings, split: Split, tasks: list[Task]) -> tuple[Room, list[Need], str, Rehearsed]:
     """Of one model."""
     module, data = built(settings, split, tasks, {})
+    check_trainer(settings.trainer, settings.model, module.all_heads)
     room = Room.there(settings.model.batches, on_gpu(settings.trainer))
     needs = _needs(module, data, settings)
     training = rehearse(module, data, settings.trainer, settings.model)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import torch
 
 from mmgraph import registry
@@ -17,7 +18,7 @@ from mmgraph.evaluate.answers import Answers, answer
 from mmgraph.evaluate.effects import Measurement
 from mmgraph.graph.activations import tuned
 from mmgraph.graph.build import build as build_graph
-from mmgraph.graph.collect import Collected
+from mmgraph.graph.collect import Collected, stand_ins
 from mmgraph.graph.contract import Graph
 from mmgraph.graph.duplicates import with_duplicates
 from mmgraph.graph.heterograph import save as save_graph
@@ -28,15 +29,15 @@ from mmgraph.knock_outs import Refit, knock_outs
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
-from mmgraph.model.train import Trained, train
+from mmgraph.model.train import Trained, check_trainer, train
 from mmgraph.model.train import build as build_module
 from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
-from mmgraph.outputs.running import interruptible, logged
+from mmgraph.outputs.running import interruptible, logged, unsaid
 from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
 from mmgraph.runs import RunFolder, open_run, taken_before, with_chosen, write_json
 from mmgraph.sample.asked import Asked
-from mmgraph.settings import Settings
+from mmgraph.settings import AdaptationSettings, Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
 from mmgraph.split.links import check_shares
@@ -69,11 +70,13 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
     check_installed(settings.model.adaptation)
     _check_standardised(settings)
     check_shares(settings.split.links)
+    check_trainer(settings.trainer, settings.model)
     run = open_run(settings, restart)
     with logged(run):
         catalogue, content = read(settings)
         for task in tasks:
             task.check(catalogue)
+        check_beforehand(settings, catalogue, content, tasks)
         collected = encoded(settings, catalogue, content, taken_before(run))
         unread = catalogue.unread + tuple(collected.unread)
         record_quarantine(run, unread)
@@ -97,6 +100,27 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
                     run, knock_outs(settings, split, tasks, tested, refitted(collected.tops)), catalogue, settings
                 )
         return Outcome(run, answers, len(unread))
+
+
+def check_beforehand(settings: Settings, catalogue: Catalogue, content: dict[str, str], tasks: list[Task]) -> None:
+    """Raise, before anything is encoded, what of the settings would be wrong after it: the same way, with a single 0 as every vector.
+
+    Tasks that ask for links which only the vectors tell are left out, and encoders are not trained.
+    """
+    features = stand_ins(catalogue)
+    if not features:
+        return
+    with unsaid():
+        graph = assemble(settings, catalogue, Collected(features=features), content)
+        untold = {relation for relation, edges in graph.edges.items() if not len(edges)}
+        told = [task for task in tasks if untold.isdisjoint(task.relations(graph))]
+        split = divide(settings, graph, told)
+        for model in settings.model.each:
+            frozen = msgspec.structs.replace(model, adaptation=AdaptationSettings())
+            module, _ = built(msgspec.structs.replace(settings, model=frozen), split, told, {})
+            check_trainer(settings.trainer, model, module.all_heads)
+            if settings.model.candidates:
+                check_judged(module.all_heads)
 
 
 def assemble(settings: Settings, catalogue: Catalogue, collected: Collected, content: dict[str, str]) -> Graph:

@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import pathlib
 import re
 import typing
@@ -288,6 +289,17 @@ def _convert(annotation: str, value: object) -> object:
 
 def import_and_build(value: object) -> Any:
     """Build any class by ``{class_path, init_args}``: Lightning's loggers and callbacks, or anyone's. Raises SettingsError."""
+    wanted, arguments = imported(value)
+    try:
+        return wanted(**arguments)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        raise SettingsError(
+            f"{wanted.__module__}.{wanted.__name__} cannot be built", given=arguments, todo=str(error)
+        ) from error
+
+
+def imported(value: object) -> tuple[Any, dict[str, Any]]:
+    """Any class by ``{class_path, init_args}``, not built, and its arguments. Raises SettingsError for arguments that it does not take."""
     try:
         component: Component = convert(value, Component)
     except msgspec.ValidationError as error:
@@ -295,6 +307,7 @@ def import_and_build(value: object) -> Any:
     module, _, name = component.class_path.rpartition(".")
     try:
         wanted = getattr(importlib.import_module(module), name)
-        return wanted(**component.init_args)
+        inspect.signature(wanted).bind(**component.init_args)
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise SettingsError(f"{component.class_path} cannot be built", given=component.init_args, todo=str(error)) from error
+    return wanted, component.init_args

@@ -348,6 +348,11 @@ class ModelSettings(Section, frozen=True):
         return msgspec.structs.replace(self, candidates=(), **given)
 
     @property
+    def each(self) -> "tuple[ModelSettings, ...]":
+        """The models that are trained: those of the candidates, or this one."""
+        return tuple(self.of(one) for one in self.candidates) or (self,)
+
+    @property
     def layers(self) -> int:
         """How many layers there are: none where ``layer`` is ``none``."""
         return 0 if normal(self.layer).class_path == "none" else self.depth

@@ -4,7 +4,7 @@ import functools
 import logging
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,25 @@ def foresee(
         given.features[own.kind, own.modality] = _given(catalogue, own.kind, own.path, own.ids)
     found.features.update(given.features)
     return found
+
+
+def stand_ins(catalogue: Catalogue) -> dict[tuple[str, str], Features]:
+    """A single 0, float32 [items, 1], in place of every vector that ``collect`` is going to give; none where nothing is to be encoded."""
+    found = Collected()
+    for modality in MODALITIES:
+        having = _with_modality(catalogue, modality)
+        for kind, some in having.groupby("kind", sort=False):
+            found.features[str(kind), modality] = _stand_in(catalogue, str(kind), some["id"])
+    if found.features:
+        _pool_parents(catalogue, found)
+        for given in catalogue.features:
+            found.features[given.kind, given.modality] = _stand_in(catalogue, given.kind, given.ids)
+    return found.features
+
+
+def _stand_in(catalogue: Catalogue, kind: str, having: Iterable[str]) -> Features:
+    ids = catalogue.items.loc[catalogue.items["kind"] == kind, "id"]
+    return Features(np.zeros((len(ids), 1), np.float32), ids.isin(set(having)).to_numpy(bool), "a stand-in")
 
 
 def _filled(catalogue: Catalogue, kind: str, one: _Asked, stored: Features, lacking: set[str]) -> Features:

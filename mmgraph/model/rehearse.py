@@ -18,7 +18,10 @@ from mmgraph.settings import ModelSettings
 
 _STEPS = 3
 _EPOCHS = 3  # the first warms up
-_OWN = ("logger", "callbacks", "max_epochs", "max_steps", "max_time", "limit_train_batches", "default_root_dir")
+_OWN = (
+    "logger", "callbacks", "max_epochs", "max_steps", "max_time", "limit_train_batches", "check_val_every_n_epoch",
+    "val_check_interval", "default_root_dir",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

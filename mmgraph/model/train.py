@@ -31,6 +31,7 @@ from mmgraph.types import Relation
 log = logging.getLogger(__name__)
 EPOCHS = 200  # unless trainer.max_epochs says otherwise
 _SAVED_EVERY = 5  # epochs; what a killed run loses at most
+_REFUSED = (TypeError, ValueError, ImportError, MisconfigurationException)  # what Lightning says of arguments
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,13 @@ def train(
 ) -> Trained:
     """Fit, from ``folder/last.ckpt`` where a killed run left one, and load the best epochs.
 
-    Raises SettingsError for an argument that Lightning's Trainer does not take.
+    Raises SettingsError as ``check_trainer`` does, and RunError where it was ended before an epoch was complete.
     """
     with warnings.catch_warnings():
         _quiet()
         curves = Curves()
         made = _trainer(trainer, folder, settings, [*watching, curves, data.mining, *_savers(module.all_heads, folder)])
+        _check_epochs(made, module.all_heads)
         last = folder / "last.ckpt"
         if last.exists():
             log.info("training goes on from %s", last)
@@ -88,7 +90,37 @@ def train(
             data.mode = choose(module, data, settings, made.strategy.root_device.type == "cuda")
         module.step_by_row(data.row_wise)
         made.fit(module, data, ckpt_path=last if last.exists() else None, weights_only=True)
+        if not (folder / "best.ckpt").exists():
+            todo = "give it more (max_time, max_steps), and let an epoch be validated (val_check_interval)"
+            raise RunError("training ended before an epoch was complete and judged", given=f"trainer: {trainer}", todo=todo)
         return restored(module, data, folder, curves.rows)
+
+
+def check_trainer(arguments: dict[str, Any], settings: ModelSettings, heads: Sequence[Head] = ()) -> None:
+    """Raise SettingsError for an argument that Lightning's Trainer does not take, a value that it refuses, and values with which these
+    heads would be given no checkpoint. To be asked before anything is encoded.
+    """
+    left, folder = dict(arguments), Path("checkpoints")
+    for one in (one for name in ("logger", "callbacks") for one in _components(left.pop(name, []))):
+        registry.imported(one)  # not built: some loggers begin an experiment
+    with warnings.catch_warnings():
+        _quiet()
+        warnings.simplefilter("ignore")  # it is said when it trains
+        _check_epochs(_trainer(left, folder, settings, _savers(heads, folder)), heads)
+
+
+def _check_epochs(made: lightning.Trainer, heads: Sequence[Head]) -> None:
+    if made.fast_dev_run:
+        todo = "leave it out; `mmgraph fit --dry-run` trains for a few steps"
+        raise SettingsError("trainer.fast_dev_run keeps no checkpoint", given=True, todo=todo)
+    judged = ["limit_val_batches"] if any(head.figure for head in heads) else []
+    for name in ("max_epochs", "max_steps", "limit_train_batches", *judged):
+        if getattr(made, name) == 0:
+            raise SettingsError(f"trainer.{name} leaves no epoch that could be taken", given=0, todo="raise it above 0")
+    every, epochs = made.check_val_every_n_epoch, made.max_epochs
+    if every is not None and (every < 1 or 0 <= (epochs or -1) < every):
+        given, todo = f"check_val_every_n_epoch {every}, max_epochs {epochs}", "set check_val_every_n_epoch to 1"
+        raise SettingsError("trainer: no epoch would be looked at, so none could be taken", given=given, todo=todo)
 
 
 def _begun(last: Path) -> dict[str, Any] | None:
@@ -146,7 +178,9 @@ def _trainer(
 ) -> lightning.Trainer:
     _known(arguments)
     given = {"max_epochs": EPOCHS, "enable_model_summary": False, "log_every_n_steps": 1, **arguments}
-    loggers, callbacks = _built(given.pop("logger", [])), _built(given.pop("callbacks", []))
+    loggers, callbacks = (
+        [registry.import_and_build(one) for one in _components(given.pop(name, []))] for name in ("logger", "callbacks")
+    )
     stop = EarlyStopping("valid/score", mode="max", patience=settings.patience, strict=False)
     try:
         return lightning.Trainer(
@@ -158,7 +192,7 @@ def _trainer(
             enable_progress_bar=False,
             reload_dataloaders_every_n_epochs=1,
         )
-    except (TypeError, ValueError, MisconfigurationException) as error:
+    except _REFUSED as error:
         raise SettingsError("trainer: Lightning refuses these arguments", given=arguments, todo=str(error)) from error
 
 
@@ -170,7 +204,7 @@ def on_gpu(arguments: dict[str, Any]) -> bool:
         with warnings.catch_warnings():
             _quiet()
             made = lightning.Trainer(**wanted, logger=False, enable_checkpointing=False)
-    except (TypeError, ValueError, MisconfigurationException) as error:
+    except _REFUSED as error:
         raise SettingsError("trainer: Lightning refuses these arguments", given=arguments, todo=str(error)) from error
     return bool(made.strategy.root_device.type == "cuda")
 
@@ -184,10 +218,9 @@ def _known(arguments: dict[str, Any]) -> None:
             )
 
 
-def _built(components: Any) -> list[Any]:
+def _components(given: Any) -> list[dict[str, Any]]:
     """Loggers and callbacks as ``{class_path, init_args}``, dotted names of Lightning's or anyone's."""
-    components = components if isinstance(components, list) else [components]
-    return [registry.import_and_build(one) for one in components if isinstance(one, dict)]
+    return [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, dict)]
 
 
 def restored(module: GraphModule, data: GraphData, folder: Path, curves: Sequence[tuple[int, str, float]] = ()) -> Trained:
@@ -203,7 +236,7 @@ def restored(module: GraphModule, data: GraphData, folder: Path, curves: Sequenc
 
 def _restore(module: GraphModule, path: Path) -> None:
     if not path.exists():
-        raise RunError("training ended without a checkpoint", given=path, todo="raise trainer.max_epochs above 0")
+        raise RunError("a checkpoint is not there", given=path, todo="run `mmgraph fit --restart`")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     try:
         module.load_state_dict(state)

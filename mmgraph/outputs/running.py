@@ -42,6 +42,18 @@ def _seen() -> logging.Handler:
 
 
 @contextlib.contextmanager
+def unsaid() -> Iterator[None]:
+    """While the block runs, mmgraph says nothing but errors: what it would say was said before, or will be."""
+    log = logging.getLogger("mmgraph")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Ctrl-C is KeyboardInterrupt: Lightning makes exit status 1 of it, and leaves the process deaf to the next one."""
     before = signal.getsignal(signal.SIGINT)

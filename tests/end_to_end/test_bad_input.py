@@ -189,13 +189,53 @@ CASES = {
         "a leak: text/before/text repeats",
     ),
     "a leak of no known name is admitted": (nothing, ["--split.admit=[reversed]"], "split.admit[0]: "),
-    "no epochs": (nothing, ["--trainer.max_epochs=0"], "training ended without a checkpoint"),
+    "no epochs": (
+        nothing,
+        ["--trainer.max_epochs=0"],
+        "trainer.max_epochs leaves no epoch that could be taken; given: 0; raise",
+    ),
+    "no validation": (
+        nothing,
+        ["--trainer.limit_val_batches=0"],
+        "trainer.limit_val_batches leaves no epoch that could be taken; given: 0; raise it above 0",
+    ),
+    "validation after the last epoch": (
+        nothing,
+        ["--trainer.check_val_every_n_epoch=3"],
+        "trainer: no epoch would be looked at, so none could be taken; given: check_val_every_n_epoch 3, max_epochs 2;",
+    ),
+    "a negative number of epochs": (nothing, ["--trainer.max_epochs=-3"], "trainer: Lightning refuses these arguments"),
+    "a precision that is none": (nothing, ["--trainer.precision=9-false"], "trainer: Lightning refuses these arguments"),
+    "an edge builder of an unknown kind": (
+        nothing,
+        ["--graph.edges=[{class_path: Similar, init_args: {kind: photo}}]"],
+        "Similar finds no such features; given: photo.None; there are: text.text",
+    ),
+    "an edge builder of an unknown relation": (
+        nothing,
+        ["--graph.edges=[{class_path: CoOccurrence, init_args: {relation: user/lkes/text}}]"],
+        "CoOccurrence cannot count over this relation; given: user/lkes/text; take a relation between two kinds: user/likes/text",
+    ),
+    "a relation of an edge builder that is not there": (
+        nothing,
+        ["--graph.edges=[similar]", "--tasks.0.relation=text/similar/text"],
+        "the graph has no such relation to predict; given: text/similar/text; did you mean text/similar_text/text",
+    ),
+    "an unknown relation whose weights are told": (
+        nothing,
+        ["--model.valued=[user/lkes/text]"],
+        "model.valued",
+    ),
     "an accelerator that is not there": (
         nothing,
         ["--trainer.accelerator=abacus"],
         "trainer: Lightning refuses these arguments",
     ),
 }
+
+
+def _encoded(asked):
+    return list((asked.run.parent / "store").rglob("*.npy"))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -210,6 +250,7 @@ def test_it_is_one_line_and_nothing_is_lost(asked, case):
     assert contents(asked.root) == before
     assert not half_written(base)
     assert not (asked.run / "metrics.json").exists()
+    assert not _encoded(asked)
 
 
 @pytest.mark.parametrize(("words", "left"), [
@@ -220,6 +261,12 @@ def test_it_is_one_line_and_nothing_is_lost(asked, case):
 def test_what_can_be_known_before_is_said_before_anything_is_encoded(asked, words, left):
     assert asked(*words)[0] == 2
     assert (sorted(path.name for path in asked.run.iterdir()) if asked.run.exists() else []) == left
+
+
+def test_links_that_only_vectors_tell_may_be_asked(asked):
+    asked.set(graph={"edges": ["similar"]}, outputs={"report": False})
+    status, _, err = asked("--tasks.0.relation=text/similar_text/text", "--tasks.0.scorer=dist_mult")
+    assert (status, err) == (0, "")
 
 
 def test_an_admitted_leak_is_a_note_of_the_run(asked):
@@ -236,6 +283,7 @@ def test_a_mended_mistake_needs_no_other_folder(asked):
     assert asked("--tasks.0.relation=text/folows/text")[0] == 2
     status, out, err = asked("--outputs.report=false")
     assert (status, err) == (0, "")
+    assert _encoded(asked)
     assert out.splitlines()[-1] == str(asked.run)
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from mmgraph.catalogue.contract import Catalogue, items_frame, labels_frame, links_frame
+from mmgraph.catalogue.contract import Catalogue, GivenFeatures, items_frame, labels_frame, links_frame
 from mmgraph.encode.contract import Encoder
-from mmgraph.graph.collect import collect
+from mmgraph.graph.collect import collect, stand_ins
 from mmgraph.media.segments import content_hashes, cut
 from mmgraph.settings import EncoderSettings, MediaSettings
 
@@ -59,3 +59,31 @@ def test_encoding_again_costs_nothing(tmp_path, monkeypatch):
     assert second.counts["image"] == {"encoded": 0, "cached": 3, "absent": 0}
     for key, features in first.features.items():
         np.testing.assert_array_equal(features.vectors, second.features[key].vectors)
+
+
+def test_stand_ins_are_where_vectors_will_be(tmp_path):
+    whole, found = collected(tmp_path)
+    stands = stand_ins(whole)
+    assert stands.keys() == found.features.keys()
+    for key, one in stands.items():
+        np.testing.assert_array_equal(one.present, found.features[key].present)
+        assert one.vectors.shape == (len(one.present), 1)
+        assert not one.vectors.any()
+
+
+def test_stand_ins_of_a_video_that_was_cut_and_of_vectors_that_are_given(tmp_path):
+    rows = [{"id": "v", "kind": "video", "path": "/v.mp4"}, {"id": "w", "kind": "video", "path": "/w.mp4"}]
+    rows += [{"id": f"v{i}", "kind": "segment", "path": "/v.mp4", "parent": "v", "start_s": i, "end_s": i + 1} for i in (0, 1)]
+    rows += [{"id": "ann", "kind": "user"}, {"id": "bob", "kind": "user"}]
+    given = GivenFeatures("user", "text", tmp_path / "users.npy", ("bob",))
+    made = Catalogue(items_frame(rows), links_frame([]), labels_frame([]), features=(given,))
+    present = {key: one.present.tolist() for key, one in stand_ins(made).items()}
+    assert present == {
+        ("segment", "image"): [True, True],
+        ("segment", "audio"): [True, True],
+        ("video", "image"): [True, True],
+        ("video", "audio"): [True, True],
+        ("user", "text"): [False, True],
+    }
+    only = Catalogue(items_frame(rows[-2:]), links_frame([]), labels_frame([]), features=(given,))
+    assert stand_ins(only) == {}, "nothing is encoded"

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -215,6 +216,14 @@ def test_the_item_graph_of_what_is_named(catalogue):
         ItemGraph(kind="video").build(catalogue(), graph)
     (edges,) = ItemGraph(kind="image").build(catalogue(), graph)
     assert str(edges.relation) == "image/alike/image" and edges.built_by == "item_graph" and not edges.derived_from
+
+
+@pytest.mark.parametrize("builder", [Similar(), Similar(min_similarity=-1.0), ItemGraph(kind="image"), SimilarWhereFew()])
+def test_vectors_that_are_not_encoded_yet_link_nothing(catalogue, builder):
+    """``fit`` asks first with zeros: the relation is there, and has no links."""
+    (edges,) = builder.build(catalogue(), replace(labelled([]), features=graph_of([[0.0]] * 6).features))
+    assert edges.relation.source == "image"
+    assert len(edges) == 0
 
 
 def labelled(links):

@@ -9,9 +9,9 @@ import torch
 from graph_made import FOLLOWS, made
 
 from mmgraph import registry
-from mmgraph.errors import SettingsError
+from mmgraph.errors import RunError, SettingsError
 from mmgraph.model.data import GraphData
-from mmgraph.model.train import build, train
+from mmgraph.model.train import build, check_trainer, train
 from mmgraph.sample.asked import Asked
 from mmgraph.settings import BatchSettings, Component, ModelSettings
 
@@ -111,7 +111,8 @@ def test_without_validation_data_the_training_loss_chooses(tmp_path):
     nothing = np.zeros(0, np.int64)
     links = {FOLLOWS: dataclasses.replace(SPLIT.links[FOLLOWS], valid=nothing)}
     labels = {"segment.category": dataclasses.replace(SPLIT.labels["segment.category"], valid=nothing)}
-    trained = run(tmp_path, epochs=15, split=dataclasses.replace(SPLIT, links=links, labels=labels))
+    split = dataclasses.replace(SPLIT, links=links, labels=labels)
+    trained = run(tmp_path, epochs=15, trainer={"limit_val_batches": 0}, split=split)
     assert not curve(trained, "valid/score")
     assert len(curve(trained, "train/loss")) == 15
     state = torch.load(tmp_path / "checkpoints" / "best.ckpt", weights_only=True)
@@ -129,6 +130,52 @@ def test_unknown_trainer_argument_is_named(tmp_path):
         run(tmp_path, trainer={"max_epoch": 3})
     with pytest.raises(SettingsError, match="Lightning refuses"):
         run(tmp_path, trainer={"accelerator": "abacus"})
+
+
+@pytest.mark.parametrize(("given", "told"), [
+    ({"max_epochs": -3}, "Lightning refuses these arguments; given: .*non-negative integer"),
+    ({"accelerator": "abacus"}, "Lightning refuses these arguments; given: .*invalid accelerator name"),
+    ({"accelerator": "tpu"}, "Lightning refuses these arguments"),
+    ({"precision": "9-false"}, "Lightning refuses these arguments; given: .*Precision '9-false' is invalid"),
+    ({"max_epoch": 3}, "trainer.max_epoch is not an argument"),
+    ({"logger": {"class_path": "lightning.pytorch.loggers.CVSLogger"}}, "loggers.CVSLogger cannot be built"),
+    ({"callbacks": [{"class_path": "lightning.Callback", "init_args": {"every": 3}}]}, "lightning.Callback cannot be built; .*'every'"),
+    ({"fast_dev_run": True}, "trainer.fast_dev_run keeps no checkpoint"),
+    ({"max_epochs": 0}, "trainer.max_epochs leaves no epoch"),
+    ({"max_steps": 0}, "trainer.max_steps leaves no epoch"),
+    ({"limit_train_batches": 0}, "trainer.limit_train_batches leaves no epoch"),
+])  # fmt: skip
+def test_trainer_arguments_are_looked_at_before_anything_is_encoded(given, told):
+    with pytest.raises(SettingsError, match=told):
+        check_trainer(given, ModelSettings())
+
+
+def test_a_logger_is_not_begun_when_arguments_are_looked_at(tmp_path, recwarn):
+    logger = {"class_path": "lightning.pytorch.loggers.CSVLogger", "init_args": {"save_dir": str(tmp_path)}}
+    check_trainer({"logger": logger, "accelerator": "cpu", "devices": 2}, ModelSettings())
+    assert not list(tmp_path.iterdir())
+    assert not recwarn.list
+
+
+def test_epochs_that_are_never_looked_at_are_refused(tmp_path):
+    with pytest.raises(SettingsError, match="trainer.limit_val_batches leaves no epoch"):
+        run(tmp_path, trainer={"limit_val_batches": 0})
+    for every in (0, 6):
+        told = (
+            f"no epoch would be looked at, .*check_val_every_n_epoch {every}, max_epochs 5; set check_val_every_n_epoch to 1"
+        )
+        with pytest.raises(SettingsError, match=told):
+            run(tmp_path, epochs=5, trainer={"check_val_every_n_epoch": every})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_last_epoch_may_be_the_only_one_that_is_validated(tmp_path):
+    assert len(curve(run(tmp_path, epochs=5, trainer={"check_val_every_n_epoch": 5}), "valid/score")) == 1
+
+
+def test_training_that_ends_before_an_epoch_is_complete_says_so(tmp_path):
+    with pytest.raises(RunError, match="ended before an epoch was complete and judged; given: .*give it more"):
+        run(tmp_path, trainer={"max_time": "00:00:00:00"})
 
 
 def test_fanouts_must_fit_the_depth(tmp_path):
