@@ -21,7 +21,7 @@ def cluster(words: list[str]) -> int:
     done = cluster_run(path, given.get("--kind", [None])[0], given.get("--method", ["kmeans"])[0], clusters, seeds)
     console, ids = Console(), done.ids
     console.print(shown.clusters_table(done.outcome, ids))
-    for table in shown.measured_tables(done.outcome.measured, done.outcome.kind):
+    for table in shown.measured_tables(done.outcome.measured, done.outcome.kind, console.width):
         console.print(table)
     console.print(shown.said(done.outcome), highlight=False, markup=False, soft_wrap=True)
     for file in write_outcome(done):
@@ -38,11 +38,10 @@ def names(words: list[str]) -> int:
     from rich.console import Console
 
     from mmgraph.naming import name_run, read_naming, write_named
-    from mmgraph.outputs.table import metrics_table
+    from mmgraph.outputs.summary import show_metrics
 
     named = name_run(Path(paths[0]), read_naming(Path(paths[1])))
-    for table in metrics_table(named.rows):
-        Console().print(table)
+    show_metrics(Console(), named.rows, ())
     for file in write_named(named):
         print(file)
     return 0

@@ -56,7 +56,7 @@ def gaps(words: list[str]) -> int:
     method = given.get("--method", [OURS])[0]
     found = gaps(asked, [asked.named(video)] if video else asked.groups, method, longer, below)
     console = Console()
-    console.print(shown.gaps_table(found, asked.ids) if found else "no gaps", highlight=False)
+    console.print(shown.gaps_table(found, asked.ids, console.width) if found else "no gaps", highlight=False)
     if not video and (lines := bridged_links(asked)):
         console.print(shown.bridging_table(lines, asked.relation))
     for one in to:

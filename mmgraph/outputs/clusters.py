@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from mmgraph.evaluate.clusters import Measured, Outcome
 from mmgraph.outputs.embedding_map import Map
 from mmgraph.outputs.streamed import Format, streamed
+from mmgraph.outputs.terminal import ANY, table_of, widest
 from mmgraph.runs import write_json
 from mmgraph.types import Strings
 
@@ -100,31 +100,31 @@ def said(one: Outcome) -> str:
 
 def clusters_table(one: Outcome, ids: Strings) -> Table:
     """One line a cluster."""
-    table = Table(title=escape(f"clusters of {one.kind}"), title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("#", "items", "name", "most central"):
-        table.add_column(name, justify="left" if name in ("name", "most central") else "right", overflow="fold")
+    table = table_of(f"clusters of {one.kind}", ("#", "items", "name", "most central"), ("name", "most central"))
     for c in one.clusters:
         words = ", ".join(word for word, _ in c.words[:5]) or c.name
         table.add_row(str(c.number + 1), str(c.size), Text(words), Text(", ".join(str(ids[i]) for i in c.central[:2])))
     return table
 
 
-def measured_tables(measured: Sequence[Measured], kind: str) -> list[Table]:
-    """One table a field: methods, and their agreement with labels that no training saw."""
-    tables = []
-    for field in dict.fromkeys(one.field for one in measured):
-        rows = [one for one in measured if one.field == field]
-        title = f"{kind}.{field}: agreement with labels that no training saw (n = {rows[0].n}, {rows[0].classes} classes)"
-        table = Table(title=escape(title), title_justify="left", title_style="bold", pad_edge=False)
-        for name in ("method", *METRICS):
-            table.add_column(name, no_wrap=True, justify="left" if name == "method" else "right")
-        for method in dict.fromkeys(one.method for one in rows):
-            cells = {one.metric: one for one in rows if one.method == method}
-            table.add_row(Text(method), *(_cell(cells[metric]) for metric in METRICS))
-        tables.append(table)
-    return tables
+def measured_tables(measured: Sequence[Measured], kind: str, width: int = ANY) -> list[Table]:
+    """One table a field: methods, and their agreement with labels that no training saw; as many intervals as fit into ``width``."""
+    fields = {field: [one for one in measured if one.field == field] for field in dict.fromkeys(one.field for one in measured)}
+    return [
+        widest((_table(f"{kind}.{field}", rows, n) for n in range(len(METRICS), -1, -1)), width)
+        for field, rows in fields.items()
+    ]
 
 
-def _cell(one: Measured) -> Text:
+def _table(target: str, rows: Sequence[Measured], intervals: int) -> Table:
+    title = f"{target}: agreement with labels that no training saw (n = {rows[0].n}, {rows[0].classes} classes)"
+    table = table_of(title, ("method", *METRICS), ("method",))
+    for method in dict.fromkeys(one.method for one in rows):
+        cells = {one.metric: one for one in rows if one.method == method}
+        table.add_row(Text(method), *(_cell(cells[metric], place < intervals) for place, metric in enumerate(METRICS)))
+    return table
+
+
+def _cell(one: Measured, interval: bool) -> Text:
     text = Text(f"{one.value:.3f}")
-    return text.append(f" [{one.low:.3f}, {one.high:.3f}]", style="dim") if one.low < one.high else text
+    return text.append(f" [{one.low:.3f}, {one.high:.3f}]", style="dim") if interval and one.low < one.high else text

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ from mmgraph.evaluate.metrics import LINK_METRICS
 from mmgraph.outputs.reading import read_run
 from mmgraph.outputs.scoreboard import Board, boards, lower_is_better, title_of
 from mmgraph.outputs.table import COLUMNS
+from mmgraph.outputs.terminal import number, table_of
 from mmgraph.runs import RunFolder, finished_run
 from mmgraph.settings import EvaluateSettings
 
@@ -159,36 +159,32 @@ def _unpaired(first: Row, second: Row) -> Difference:
 
 
 def comparison_table(lines: Sequence[Line], names: Sequence[str]) -> Table:
-    """Rows: targets and metrics; columns: the runs, each but the first with its difference."""
-    table = Table(pad_edge=False)
-    table.add_column("target", overflow="fold")
-    table.add_column("metric", no_wrap=True)
-    for name in names:
-        table.add_column(escape(name), justify="right", overflow="fold")
+    """Rows: targets and metrics, of each the runs; columns: the number, its difference to the first run's, and the interval of that."""
+    table = table_of("", ("metric", "run", "", "difference", "interval"), ("metric", "run"))
     before = None
     for line in lines:
-        target = Text(line.target) if line.target != before else Text("")
-        if before is not None and line.target != before:
+        if line.target != before:
             table.add_section()
+            table.add_row(Text(line.target, style="bold"))
         before = line.target
-        cells = [_cell(*one, lower_is_better(line.metric)) for one in zip(line.rows, line.differences, strict=True)]
-        metric = title_of(line.metric) + (" ↓" if lower_is_better(line.metric) else "")
-        table.add_row(target, Text(metric), *cells)
+        lower = lower_is_better(line.metric)
+        shown = title_of(line.metric) + (" ↓" if lower else "")
+        for place, (name, row, difference) in enumerate(zip(names, line.rows, line.differences, strict=True)):
+            table.add_row(
+                Text("" if place else f"  {shown}"), Text(name), number(row, interval=False), *_cells(difference, lower)
+            )
     return table
 
 
-def _cell(row: Row | None, difference: Difference | None, lower: bool) -> Text:
-    if row is None:
-        return Text("–", style="dim")
-    text = Text(f"{row.value:.3f}")
+def _cells(difference: Difference | None, lower: bool) -> tuple[Text, Text]:
     if difference is None:
-        return text
-    style, told = "dim", f"{difference.value:+.3f}"
+        return Text(""), Text("")
+    style, between = "dim", ""
     if difference.low is not None and difference.high is not None:
-        told += f" [{difference.low:+.3f}, {difference.high:+.3f}]"
+        between = f"[{difference.low:+.3f}, {difference.high:+.3f}]"
         if difference.low > 0 or difference.high < 0:
             style = "green" if (difference.low > 0) != lower else "red"
-    return text.append(f"\n{told}{'' if difference.paired else ' unpaired'}", style=style)
+    return Text(f"{difference.value:+.3f}{'' if difference.paired else ' ~'}", style=style), Text(between, style=style)
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
@@ -210,6 +206,6 @@ def note(lines: Sequence[Line]) -> Mapping[bool, str]:
     has = {one.paired for line in lines for one in line.differences if one is not None}
     said = {
         True: "differences are to the first run; the test queries are the same, so their intervals are paired",
-        False: "unpaired: the runs were tested on other queries (or do not say on which), so the interval is made of both runs' own",
+        False: "~ unpaired: the runs were tested on other queries (or do not say on which), so the interval is made of both runs' own",
     }
     return {paired: text for paired, text in said.items() if paired in has}

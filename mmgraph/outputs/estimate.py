@@ -3,20 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from mmgraph.graph.contract import Graph
 from mmgraph.model.choose import size_of
 from mmgraph.model.estimate import Need
+from mmgraph.outputs.terminal import table_of
 
 
 def graph_table(graph: Graph) -> Table:
     """Items by kind with the widths of their features, and visible edges by relation."""
-    table = _table("visible graph", "what", "count", "features")
+    table = table_of("visible graph", ("what", "count", "features"), ("what", "features"))
     for kind in graph.ids:
         widths = (f"{modality} {f.vectors.shape[1]}" for modality, f in graph.features_of(kind).items() if f.present.any())
-        table.add_row(kind, f"{graph.count(kind):,}", ", ".join(widths))
+        table.add_row(Text(kind), f"{graph.count(kind):,}", ", ".join(widths))
     for relation, edges in graph.edges.items():
-        table.add_row(str(relation), f"{len(edges):,}", "")
+        table.add_row(Text(str(relation)), f"{len(edges):,}", "")
     return table
 
 
@@ -25,7 +27,7 @@ def memory_table(needs: Sequence[Need], chosen: str, grown: int | None) -> Table
     that the process grew by in the rehearsal of the chosen mode.
     """
     modes = [need.mode for need in needs] or [chosen]
-    table = _table("memory", "part", *(f"{mode} (chosen)" if mode == chosen else mode for mode in modes))
+    table = table_of("memory", ("part", *(f"{mode} (chosen)" if mode == chosen else mode for mode in modes)), ("part",))
     for title, group in (("there before training", "held"), ("while it lasts", "lasting"), ("one after the other", "passing")):
         if needs:
             table.add_section()
@@ -48,7 +50,7 @@ def _cell(parts: Mapping[str, int], part: str, starred: bool) -> str:
 
 def time_table(rows: Sequence[tuple[str, float]]) -> Table:
     """Seconds by part."""
-    table = _table("time", "part", "")
+    table = table_of("time", ("part", ""), ("part",))
     for part, seconds in rows:
         table.add_row(part, spoken(seconds))
     return table
@@ -66,10 +68,3 @@ def spoken(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left", no_wrap=True)
-    return table

@@ -14,6 +14,7 @@ from mmgraph.evaluate.gaps import Bridging, Gap
 from mmgraph.evaluate.order import CHANCE
 from mmgraph.outputs.order import format_of
 from mmgraph.outputs.streamed import streamed
+from mmgraph.outputs.terminal import ANY, table_of, widest
 from mmgraph.types import Relation, Strings
 
 _GAPS: dict[str, Any] = {
@@ -34,32 +35,34 @@ GAPS = pa.schema(_GAPS)
 _WORDS = {"open": "not joined", "pause": "a pause", "jump": "a piece may be missing"}
 
 
-def gaps_table(gaps: Sequence[Gap], ids: Strings) -> Table:
-    """One line a gap; ids without the parent's, where they begin with it."""
-    table = Table(pad_edge=False)
-    for name in ("parent", "from", "to", "what", "seconds", "confidence", "chance", "probability", "abstain"):
-        table.add_column(name, justify="left" if name in ("parent", "from", "to", "what") else "right", overflow="fold")
+def gaps_table(gaps: Sequence[Gap], ids: Strings, width: int = ANY) -> Table:
+    """One line a gap; ids without the parent's, where they begin with it. Left out where they do not fit: chance, then probability."""
+    every = ("seconds", "confidence", "abstain", "probability", "chance")
+    return widest((_table(gaps, ids, every[:n]) for n in (5, 4, 3)), width)
+
+
+def _table(gaps: Sequence[Gap], ids: Strings, numbers: Sequence[str]) -> Table:
+    words = ("parent", "from", "to", "what")
+    table = table_of("", (*words, *numbers), words)
     before = None
     for one in gaps:
         told = [
             "–" if one.gap_s is None else f"{one.gap_s:.1f}",
             f"{one.confidence:.3f}",
-            f"{one.chance:.3f}",
-            "–" if one.probability is None else f"{one.probability:.3f}",
             "–" if one.abstain is None else "yes" if one.abstain else "no",
+            "–" if one.probability is None else f"{one.probability:.3f}",
+            f"{one.chance:.3f}",
         ]
         ends = (Text(str(ids[end]).removeprefix(one.group)) for end in (one.source, one.target))
-        table.add_row(Text(one.group if one.group != before else ""), *ends, _WORDS[one.what], *told)
+        table.add_row(Text(one.group if one.group != before else ""), *ends, _WORDS[one.what], *told[: len(numbers)])
         before = one.group
     return table
 
 
 def bridging_table(lines: Sequence[Bridging], relation: Relation) -> Table:
     """Methods, the best share first behind what the run hands out."""
-    title = f"{relation}: held-out test links found again as bridges (n = {lines[0].n})"
-    table = Table(title=title, title_justify="left", pad_edge=False)
-    table.add_column("method", no_wrap=True)
-    table.add_column("bridged correctly", justify="right", no_wrap=True)
+    title = f"{relation}: test links found again as bridges (n = {lines[0].n})"
+    table = table_of(title, ("method", "bridged correctly"), ("method",))
     for one in sorted(lines, key=lambda line: (line.method != OURS, line.method == CHANCE, -line.share)):
         text = Text(f"{one.share:.3f}")
         if one.low is not None and one.high is not None:

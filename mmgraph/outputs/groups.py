@@ -8,6 +8,7 @@ from rich.text import Text
 
 from mmgraph.evaluate.contract import OURS, Row
 from mmgraph.outputs.scoreboard import NETWORK, Board, boards, title_of
+from mmgraph.outputs.terminal import ANY, number, table_of, widest
 
 METRIC, MORE = "mrr", "hits@10"  # of links; of lists the main metric, and the recall of as many places
 TITLES = {
@@ -72,30 +73,21 @@ def _grouped(board: Board, rows: Sequence[Row], most: int | None) -> Grouped:
     return Grouped(board.target, tuple(name for name in methods if name), tuple(shown), len(cells) - len(shown), metrics)
 
 
-def group_table(one: Grouped) -> Table:
-    """A table for the terminal: MRR of each method with its interval, and Hits@10 of ours."""
-    table = Table(title=Text(f"{one.target}  (test, by group)"), title_justify="left", title_style="bold", pad_edge=False)
-    titles = {len(group.title) for group in one.groups}
-    table.add_column("group", overflow="fold", min_width=max(titles, default=5))
-    table.add_column("n", justify="right")
-    for method in one.methods:
-        table.add_column(Text(f"{method} {title_of(one.metrics[0])}"), justify="right")
-    table.add_column(Text(f"{one.methods[0] if one.methods else ''} {title_of(one.metrics[1])}"), justify="right")
+def group_table(one: Grouped, width: int = ANY) -> Table:
+    """A table for the terminal: MRR of each method, and Hits@10 of ours; as many of them have their intervals as fit into ``width``."""
+    return widest((_table(one, n) for n in range(len(one.methods) + 1, -1, -1)), width)
+
+
+def _table(one: Grouped, intervals: int) -> Table:
+    main, more = one.metrics
+    columns = [*((method, main) for method in one.methods), *((method, more) for method in one.methods[:1])]
+    heads = [f"{method} {title_of(metric)}" for method, metric in columns]
+    table = table_of(f"{one.target}  (test, by group)", ["group", "n", *heads], ["group"])
     for place, group in enumerate(one.groups):
         if group.first:
             if place:
                 table.add_section()
             table.add_row(Text(group.title, style="dim"))
-        cells = [_cell(group.cells.get((method, one.metrics[0]))) for method in one.methods]
-        cells += [_cell(group.cells.get((one.methods[0], one.metrics[1])))] if one.methods else []
+        cells = (number(group.cells.get(column), at < intervals) for at, column in enumerate(columns))
         table.add_row(Text(f"  {group.name}"), f"{group.n:,}", *cells)
     return table
-
-
-def _cell(row: Row | None) -> Text:
-    if row is None:
-        return Text("–", style="dim")
-    text = Text(f"{row.value:.3f}")
-    if row.low is not None and row.high is not None:
-        text.append(f" [{row.low:.3f}, {row.high:.3f}]", style="dim")
-    return text

@@ -13,6 +13,7 @@ from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.effects import Effect, What
 from mmgraph.outputs.scoreboard import NETWORK, title_of
+from mmgraph.outputs.terminal import table_of, widest
 from mmgraph.runs import read_json, write_json
 
 METHODS = (NETWORK, OURS)
@@ -82,28 +83,26 @@ def read_knock_outs(path: Path) -> list[Effect]:
 def show_knock_outs(console: Console, effects: Sequence[Effect]) -> None:
     """One table a target and metric; a number is what is left, beside it what the part had added."""
     for one in knocked(effects):
-        console.print(_table(one))
+        console.print(widest((_table(one, apart) for apart in (" ", "\n")), console.width))
     if effects:
         text = "in brackets: what it added, its interval paired on the same test items; one fit each, so chance of training is not in it"
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _table(one: Knocked) -> Table:
-    title = Text(f"{one.target}, {title_of(one.metric)}  (test, n = {one.n})")
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("fit", no_wrap=True)
-    for method in METHODS:
-        table.add_column(method, justify="right")
+def _table(one: Knocked, apart: str) -> Table:
+    """apart: what stands between a number and what the part had added."""
+    title = f"{one.target}, {title_of(one.metric)}  (test, n = {one.n})"
+    table = table_of(title, ["fit", *METHODS], ["fit"])
     table.add_row("with everything", *("–" if value is None else f"{value:.3f}" for value in one.whole), style="bold")
     for line in one.lines:
-        table.add_row(Text(line.told), *map(_cell, line.effects))
+        table.add_row(Text(line.told), *(_cell(effect, apart) for effect in line.effects))
     return table
 
 
-def _cell(one: Effect | None) -> Text:
+def _cell(one: Effect | None, apart: str) -> Text:
     if one is None:
         return Text("–", style="dim")
-    text, told = Text(f"{one.without:.3f} "), f"{one.difference:+.3f}"
+    text, told = Text(f"{one.without:.3f}{apart}"), f"{one.difference:+.3f}"
     if one.low is not None and one.high is not None:
         told += f" [{one.low:+.3f}, {one.high:+.3f}]"
     style = "dim" if not one.shown else "green" if one.difference > 0 else "red"

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +16,7 @@ from mmgraph.evaluate.bootstrap import Statistic, draws, interval
 from mmgraph.evaluate.contract import OURS
 from mmgraph.evaluate.order import CHANCE, OrderedGroup, chance_abs_tau
 from mmgraph.outputs.streamed import Format, streamed
+from mmgraph.outputs.terminal import table_of
 from mmgraph.settings import EvaluateSettings
 from mmgraph.types import Relation, Strings
 
@@ -81,11 +81,8 @@ def rightness(groups: Sequence[OrderedGroup], settings: EvaluateSettings, seed: 
 
 def rightness_table(lines: Sequence[Right], relation: Relation) -> Table:
     """Methods, the best mean tau first behind what the run hands out; the last columns are shares of the groups."""
-    table = Table(
-        title=f"{relation}: Kendall's tau with the true order (n = {lines[0].n})", title_justify="left", pad_edge=False
-    )
-    for name in ("method", "mean tau", "mean |tau|", "all right", "directed"):
-        table.add_column(name, no_wrap=True, justify="left" if name == "method" else "right")
+    title = f"{relation}: Kendall's tau with the true order (n = {lines[0].n})"
+    table = table_of(title, ("method", "mean tau", "mean |tau|", "all right", "directed"), ("method",))
     for one in sorted(lines, key=lambda line: (line.method != OURS, line.method == CHANCE, -line.tau)):
         text = Text(f"{one.tau:+.3f}")
         if one.low is not None and one.high is not None:
@@ -97,10 +94,8 @@ def rightness_table(lines: Sequence[Right], relation: Relation) -> Table:
 
 def group_table(one: OrderedGroup, method: str, ids: Strings) -> Table:
     """One group in the order of a method."""
-    title = f"{escape(one.name)}  ({len(one.items)} in the order of {method})"
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("#", "id", "true #", "next follows: confidence", "probability", "abstain"):
-        table.add_column(name, justify="left" if name == "id" else "right", overflow="fold")
+    heads = ("#", "id", "true #", "next follows: confidence", "probability", "abstain")
+    table = table_of(f"{one.name}  ({len(one.items)} in the order of {method})", heads, ("id",))
     places, order = one.places(method), one.ordered[method]
     for number, (item, place) in enumerate(zip(order.items, places, strict=True)):
         true = Text("–" if place < 0 else str(place + 1), style="" if place in (-1, number) else "yellow")
@@ -115,9 +110,7 @@ def group_table(one: OrderedGroup, method: str, ids: Strings) -> Table:
 
 def groups_table(groups: Sequence[OrderedGroup], method: str) -> Table:
     """One line a group."""
-    table = Table(title=f"in the order of {method}", title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("parent", "parts", "train", "valid", "test", "tau"):
-        table.add_column(name, justify="left" if name == "parent" else "right", overflow="fold")
+    table = table_of(f"in the order of {method}", ("parent", "parts", "train", "valid", "test", "tau"), ("parent",))
     for one in groups:
         table.add_row(
             Text(one.name), str(len(one.items)), *map(str, one.links), "–" if one.place is None else f"{one.tau(method):+.3f}"

@@ -13,6 +13,7 @@ from mmgraph.catalogue.contract import Catalogue
 from mmgraph.errors import RunError
 from mmgraph.media.clip import Source
 from mmgraph.media.source import sources
+from mmgraph.outputs.terminal import table_of
 from mmgraph.runs import write_csv
 
 _LONGEST = 200  # characters of a text
@@ -54,9 +55,8 @@ def check_unanswered(path: Path, taken: Sequence[tuple[str, ...]]) -> None:
 
 def questions_table(asked: Sequence[Asked]) -> Table:
     """For a terminal."""
-    table = Table(title=f"{len(asked)} to label next", title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("id", "field", "likeliest", "probability", "uncertainty"):
-        table.add_column(name, justify="left" if name in ("id", "field", "likeliest") else "right", overflow="fold")
+    words = ("id", "field", "likeliest")
+    table = table_of(f"{len(asked)} to label next", (*words, "probability", "uncertainty"), words)
     for one in asked:
         numbers = (f"{one.probability:.3f}", f"{one.uncertainty:.3f}")
         table.add_row(Text(one.id), Text(one.field), Text(one.likeliest), *numbers)

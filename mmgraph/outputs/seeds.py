@@ -15,7 +15,8 @@ from scipy.stats import t as student
 from mmgraph.errors import RunError
 from mmgraph.evaluate.contract import OURS, Row, TaskName
 from mmgraph.outputs.reading import RunFiles
-from mmgraph.outputs.scoreboard import NETWORK, boards, lower_is_better, title_of
+from mmgraph.outputs.scoreboard import NETWORK, Board, boards, lower_is_better, title_of
+from mmgraph.outputs.terminal import table_of, widest
 from mmgraph.runs import read_json, write_json
 
 FILE = "seeds.json"
@@ -169,7 +170,7 @@ def runs_in(paths: Sequence[Path]) -> list[Path]:
 
 def show_summary(console: Console, found: Summary) -> None:
     """One table a target of the test split, then how far mmgraph leads."""
-    for table in _tables(found):
+    for table in _tables(found, console.width):
         console.print(table)
     made = "made anew by each seed" if found.split == "seed" else "the same for all"
     console.print(f"seeds {', '.join(map(str, found.seeds))}; the split is {made}", highlight=False)
@@ -177,28 +178,28 @@ def show_summary(console: Console, found: Summary) -> None:
         console.print(one.text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _tables(found: Summary) -> list[Table]:
+def _tables(found: Summary, width: int) -> list[Table]:
+    """As many metrics beside the main one as fit."""
     means = [
         Row(one.task, one.target, one.split, one.method, one.metric, one.mean, one.low, one.high, one.n)
         for one in found.metrics
     ]
+    return [widest((_table(found, board, n) for n in range(_SHOWN, 0, -1)), width) for board in boards(means)]
+
+
+def _table(found: Summary, board: Board, shown: int) -> Table:
     cells = {(one.target, one.split, one.method, one.metric): one for one in found.metrics}
-    tables = []
-    for board in boards(means):
-        main, *more = board.shown[:_SHOWN]
-        table = Table(title=Text(f"{board.title}  (test, {len(found.seeds)} seeds)"), title_justify="left", title_style="bold")
-        table.pad_edge = False
-        for name in ("method", title_of(main), "over seeds", "over queries", *(title_of(one) for one in more)):
-            table.add_column(Text(name), justify="left" if name == "method" else "right")
-        for method in board.methods:
-            style = "bold green" if method == OURS else "cyan" if method == board.best_baseline else ""
-            own = [cells.get((board.target, "test", method, metric + board.suffix)) for metric in (main, *more)]
-            first = own[0]
-            ends = [] if first is None else [(first.low, first.high), (first.query_low, first.query_high)]
-            between = [_between(*pair) for pair in ends] or ["–", "–"]
-            table.add_row(Text(method), _mean(first), *between, *(_mean(one) for one in own[1:]), style=style)
-        tables.append(table)
-    return tables
+    main, *more = board.shown[:shown]
+    heads = ["method", title_of(main), "over seeds", "over queries", *(title_of(one) for one in more)]
+    table = table_of(f"{board.title}  (test, {len(found.seeds)} seeds)", heads, ["method"])
+    for method in board.methods:
+        style = "bold green" if method == OURS else "cyan" if method == board.best_baseline else ""
+        own = [cells.get((board.target, "test", method, metric + board.suffix)) for metric in (main, *more)]
+        first = own[0]
+        ends = [] if first is None else [(first.low, first.high), (first.query_low, first.query_high)]
+        between = [_between(*pair) for pair in ends] or ["–", "–"]
+        table.add_row(Text(method), _mean(first), *between, *(_mean(one) for one in own[1:]), style=style)
+    return table
 
 
 def _mean(one: Spread | None) -> str:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from mmgraph.evaluate.contract import Row
 from mmgraph.outputs.groups import group_table, grouped
-from mmgraph.outputs.table import metrics_table
+from mmgraph.outputs.table import KEY, metrics_table
 from mmgraph.runs import RunFolder, read_json
 
 if TYPE_CHECKING:  # this imports torch, which takes seconds and is not needed to print
@@ -40,11 +40,11 @@ def tried(models: Sequence[Mapping[str, Any]]) -> str:
 
 def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str], groups: bool = False) -> None:
     """The tables of the test split, and the verdicts; ``groups``: by group of queries as well."""
-    for table in metrics_table(rows):
+    for table in metrics_table(rows, width=console.width):
         console.print(table)
     if rows:
-        console.print("* the best number of a column, in brackets its interval", style="dim", highlight=False)
+        console.print(KEY, style="dim", highlight=False)
     for one in grouped(rows) if groups else ():
-        console.print(group_table(one))
+        console.print(group_table(one, console.width))
     for text in verdicts:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -2,42 +2,41 @@
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from mmgraph.evaluate.contract import OURS, Row
 from mmgraph.outputs.scoreboard import Board, boards, lower_is_better, title_of
+from mmgraph.outputs.terminal import ANY, number, table_of, widest
 
-COLUMNS = 4  # what fits into a terminal of 100 columns
-
-
-def metrics_table(rows: Sequence[Row], split: str = "test") -> list[Table]:
-    """One table a target: methods x main metrics with their intervals; mmgraph bold, the best baseline cyan, ``*`` the best number."""
-    return [_table(board) for board in boards(rows, split)]
+COLUMNS = 4
+KEY = "* best, in brackets its interval; † best baseline; ↓ lower is better"
 
 
-def _table(board: Board) -> Table:
-    shown = board.shown[:COLUMNS]
+def metrics_table(rows: Sequence[Row], split: str = "test", width: int = ANY) -> list[Table]:
+    """One table a target: methods x main metrics; mmgraph bold, the best baseline cyan; the signs are those of KEY.
+
+    What does not fit into ``width`` columns is left out: intervals first, the main metric's never, then the last metrics.
+    """
+    layouts = [*((COLUMNS, n) for n in range(COLUMNS, 0, -1)), *((n, 1) for n in range(COLUMNS - 1, 0, -1))]
+    return [widest((_table(board, *one) for one in layouts), width) for board in boards(rows, split)]
+
+
+def _table(board: Board, metrics: int, intervals: int) -> Table:
+    shown = board.shown[:metrics]
     counts = {row.n for (_, metric), row in board.cells.items() if metric == shown[0]}
     among = ", among items seen in training links" if any(row.candidates == "seen" for row in board.cells.values()) else ""
-    title = f"{escape(board.title)}  ({board.split}, n = {max(counts, default=0)}{among})"
-    table = Table(title=title, title_justify="left", title_style="bold", pad_edge=False)
-    table.add_column("method", no_wrap=True)
-    for metric in shown:
-        table.add_column(title_of(metric) + (" (lower is better)" if lower_is_better(metric) else ""), justify="right")
+    title = f"{board.title}  ({board.split}, n = {max(counts, default=0)}{among})"
+    heads = [title_of(metric) + (" ↓" if lower_is_better(metric) else "") for metric in shown]
+    table = table_of(title, ["method", *heads], ["method"])
     for method in board.methods:
         style = "bold green" if method == OURS else "cyan" if method == board.best_baseline else ""
-        name = f"{method} (best baseline)" if method == board.best_baseline else method
-        table.add_row(Text(name), *(_cell(board, method, metric) for metric in shown), style=style)
+        name = f"{method} †" if method == board.best_baseline else method
+        cells = (_cell(board, method, metric, place < intervals) for place, metric in enumerate(shown))
+        table.add_row(Text(name), *cells, style=style)
     return table
 
 
-def _cell(board: Board, method: str, metric: str) -> Text:
-    row = board.cells.get((method, metric))
-    if row is None:
-        return Text("–", style="dim")
-    text = Text(f"{row.value:.3f}")
-    if row.low is not None and row.high is not None:
-        text.append(f" [{row.low:.3f}, {row.high:.3f}]", style="dim")
+def _cell(board: Board, method: str, metric: str, interval: bool) -> Text:
+    text = number(board.cells.get((method, metric)), interval)
     return text.append("*" if board.is_best(method, metric) else " ")

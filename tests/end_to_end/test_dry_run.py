@@ -28,7 +28,7 @@ def test_it_prints_the_tables_and_writes_nothing_into_the_run_folder(asked):
     assert status == 0, err
     assert not asked.run.exists()
     assert re.search(r"text/follows/text +│ +2\d *│", out), out
-    for part in ("full (chosen)", "neighbours", "a training step", "highest in all", "one epoch (1 step of", "evaluation"):
+    for part in ("(chosen)", "neighbours", "a training step", "highest in all", "one epoch (1 step of", "evaluation"):
         assert part in out
     assert "encoding 36 of text" in out
     if _STATUS.exists():

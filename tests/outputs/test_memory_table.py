@@ -20,7 +20,7 @@ def test_the_growth_of_the_rehearsal_stands_under_the_chosen_mode():
         Need(mode, {"model": MIB}, {"edges": 2 * MIB}, {"a step": size * MIB}) for mode, size in (("full", 9), ("steps", 5))
     ]
     lines = printed(needs, "steps", 21 * MIB).splitlines()
-    assert "full ┃ steps (chosen)" in " ".join(lines[2].split())
+    assert [" ".join(line.split()) for line in lines[2:4]] == ["┃ ┃ ┃ steps┃", "┃part ┃ full ┃ (chosen)┃"]
     cells = {
         line.split("│")[1].strip(): [one.strip() for one in line.split("│")[2:4]] for line in lines if line.startswith("│")
     }

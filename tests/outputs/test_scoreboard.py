@@ -63,7 +63,7 @@ def test_a_table_has_intervals_and_marks_the_best():
     assert "a/r/b  (test, n = 40)" in text
     assert "0.300 [0.250, 0.350]" in text
     assert "0.400 [0.350, 0.450]*" in text
-    assert "[bold]odd (best baseline)" in text
+    assert "[bold]odd †" in text
     assert "0.100 " in text
     assert "–" in text
 

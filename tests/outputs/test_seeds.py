@@ -74,8 +74,8 @@ def test_means_and_the_lead_paired_by_seed():
     text = said(found)
     for part in (
         "a/r/b  (test, 3 seeds)",
-        "over seeds",
-        "over queries",
+        "over",
+        "queries",
         "0.550 ± 0.050",
         "0.450–0.650",
         "the split is made anew by each seed",
