@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mmgraph import registry
 from mmgraph.configuration import describe, dump, load
 from mmgraph.errors import SettingsError
 from mmgraph.settings import Component, ModelSettings, Settings, normal
@@ -192,6 +193,21 @@ def leaves(section):
             yield from leaves(field.type)
         else:
             yield field.name
+
+
+def test_a_path_may_be_given_in_python(tmp_path):
+    given = {"root": tmp_path, "more": [Path("a/b"), {"c": (Path("d"), 1)}]}
+    one = Component(class_path="Folder", init_args=given)
+    assert one.init_args == {"root": str(tmp_path), "more": ["a/b", {"c": ("d", 1)}]}
+    assert given["root"] is tmp_path, "what was given stays as it is"
+    settings = Settings(
+        catalogue=Component(class_path="Folder", init_args={"root": tmp_path}), trainer={"default_root_dir": tmp_path}
+    )
+    assert registry.create("importer", settings.catalogue).root == tmp_path
+    (tmp_path / "it.yaml").write_text(dump(settings))
+    again = load(tmp_path / "it.yaml")
+    assert again.catalogue == settings.catalogue
+    assert again.trainer == {"default_root_dir": str(tmp_path)}
 
 
 def test_settings_are_frozen():
