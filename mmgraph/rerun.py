@@ -1,9 +1,7 @@
 """A finished run, opened again: the same graph, split and trained model, without training."""
 
-import contextlib
-import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +28,7 @@ from mmgraph.ingest import as_taken, features, read
 from mmgraph.knock_outs import knock_outs
 from mmgraph.model.train import Trained, restored
 from mmgraph.outputs.reading import read_run
+from mmgraph.outputs.running import not_again
 from mmgraph.outputs.write import record_knock_outs
 from mmgraph.pipeline import assemble, built, divide, refitted
 from mmgraph.runs import RunFolder, finished_run, read_json
@@ -66,28 +65,16 @@ def reopen(path: Path) -> Reopened:
     run, settings = finished_run(path)
     tasks = [registry.create("task", task) for task in settings.tasks]
     taken = read_json(run.encoders)
-    with _said_before():
+    with not_again(run):
         catalogue, content = read(settings)
         collected = features(settings, catalogue, content, taken)
-    settings = as_taken(settings, taken)
-    graph = assemble(settings, catalogue, collected, content)
-    graph, split, catalogue = with_links(run, settings, graph, catalogue)
-    _same(load_graph(run.graph), graph)
-    split = with_answers(run, split, graph, settings.split.labels.group)
-    module, data = built(settings, split, tasks, collected.tops)
-    return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
-
-
-@contextlib.contextmanager
-def _said_before() -> Iterator[None]:
-    """What reading and encoding warn of was said when the run was made; it is in the run's log.jsonl and quarantine.csv."""
-    log = logging.getLogger("mmgraph")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
+        settings = as_taken(settings, taken)
+        graph = assemble(settings, catalogue, collected, content)
+        graph, split, catalogue = with_links(run, settings, graph, catalogue)
+        _same(load_graph(run.graph), graph)
+        split = with_answers(run, split, graph, settings.split.labels.group)
+        module, data = built(settings, split, tasks, collected.tops)
+        return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
 
 
 def with_links(run: RunFolder, settings: Settings, graph: Graph, catalogue: Catalogue) -> tuple[Graph, Split, Catalogue]:

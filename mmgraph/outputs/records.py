@@ -105,3 +105,13 @@ class JsonLog(logging.Handler):
         }
         with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8") as file:  # a full disk: results will say so
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def messages(path: Path) -> set[str]:
+    """What a log.jsonl says; of a file that is not there, or broken, what can be read."""
+    said = set[str]()
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8") as file:
+        for line in file:
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                said.add(str(json.loads(line)["message"]))
+    return said

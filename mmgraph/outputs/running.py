@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.logging import RichHandler
 
-from mmgraph.outputs.records import JsonLog
+from mmgraph.outputs.records import JsonLog, messages
 from mmgraph.runs import RunFolder
 
 
@@ -51,6 +51,25 @@ def unsaid() -> Iterator[None]:
         yield
     finally:
         log.setLevel(level)
+
+
+@contextlib.contextmanager
+def not_again(run: RunFolder) -> Iterator[None]:
+    """While the block runs, mmgraph does not say what stands in the run's log.jsonl: of a finished run only what is new is said."""
+    said = messages(run.log)
+
+    def new(record: logging.LogRecord) -> bool:
+        return record.getMessage() not in said
+
+    handlers = [*logging.getLogger("mmgraph").handlers, *logging.getLogger().handlers]
+    handlers += [logging.lastResort] if logging.lastResort else []
+    for handler in handlers:
+        handler.addFilter(new)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(new)
 
 
 @contextlib.contextmanager

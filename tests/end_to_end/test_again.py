@@ -187,6 +187,27 @@ def test_unfinished_broken_and_changed(asked, capsys):
     assert "this run is not finished; given: " in said("evaluate")
 
 
+def test_what_a_run_said_is_not_said_again_and_what_is_new_is(asked, capsys, caplog):
+    asked.add("labels.csv", "t0,topic,y")  # one of many items has two values
+    (asked.root / "features").mkdir()
+    (asked.root / "features" / "notes.txt").write_text("")
+    status, _, err = asked(*QUIET)
+    assert status == 0
+    assert "1 files in features/ are ignored: notes.txt" in err
+    log = asked.run / "log.jsonl"
+    log.write_text("half a li\n" + log.read_text())
+
+    def warned():
+        caplog.clear()
+        assert main(["evaluate", str(asked.run), "--again"]) == 0
+        return [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+
+    assert warned() == []
+    (asked.root / "features" / "more.txt").write_text("")
+    assert warned() == ["2 files in features/ are ignored: more.txt, notes.txt"]
+    assert capsys.readouterr().out.count("the numbers are those of metrics.json") == 2
+
+
 def test_a_run_keeps_the_encoder_that_it_took_also_where_a_preferred_one_can_be_had_by_now(asked, capsys, monkeypatch):
     preferred = {"modality": "text", "width": 5, "lacks": "no weights in there"}
     asked.set(encoders={"text": [{"class_path": "mmgraph.testing.FakeEncoder", "init_args": preferred}, "hashed_ngrams"]})
