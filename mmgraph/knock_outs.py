@@ -4,6 +4,7 @@ Vectors are stored, so a fit is training and evaluation alone. Every fit has the
 training the intervals do not say.
 """
 
+import functools
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,18 +22,19 @@ from mmgraph.tasks.contract import Task
 from mmgraph.types import Relation
 
 _log = logging.getLogger(__name__)
-Refit = Callable[[Settings, Split, Sequence[Task]], Trained]
+Change = Callable[[ModelSettings], ModelSettings]
+Refit = Callable[[Change, Split, Sequence[Task]], Trained]  # every model of the run, changed
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One fit without something. ``tasks`` are those that it is trained for and answers."""
+    """One fit without something. ``tasks`` are those that it is trained for and answers; change: what is done to each model."""
 
     what: What
     name: str
     split: Split
     tasks: tuple[Task, ...]
-    model: ModelSettings
+    change: Change
 
 
 def knock_outs(
@@ -42,45 +44,54 @@ def knock_outs(
     whole: Sequence[Measurement],
     refit: Refit,
     each_relation: bool = False,
+    layers: bool = True,
 ) -> list[Effect]:
-    """The whole table, ``whole`` being what the run itself reached on the test split; ``each_relation`` on its own as well."""
+    """The whole table, ``whole`` being what the run itself reached on the test split; ``each_relation`` on its own as well. layers: whether
+    any of the run's models passes messages.
+    """
     found = over_baselines(whole, settings.evaluate)
-    variants = list(variants_of(settings, split, tasks, each_relation))
+    variants = list(variants_of(settings.run.seed, split, tasks, each_relation, layers))
     for number, one in enumerate(variants, 1):
         _log.info("knock-out %d of %d: %s %s", number, len(variants), one.what, one.name)
-        changed = msgspec.structs.replace(settings, model=one.model)
         tested: list[Measurement] = []
         quick = msgspec.structs.replace(settings.evaluate, bootstrap=0, sampled=0)
-        answer(refit(changed, one.split, one.tasks), one.split, quick, settings.run.seed, tested)
+        answer(refit(one.change, one.split, one.tasks), one.split, quick, settings.run.seed, tested)
         found += effects(whole, tested, one.what, one.name, settings.evaluate)
     return found
 
 
-def variants_of(settings: Settings, split: Split, tasks: Sequence[Task], each_relation: bool = False) -> Iterator[Variant]:
+def variants_of(
+    seed: int, split: Split, tasks: Sequence[Task], each_relation: bool = False, layers: bool = True
+) -> Iterator[Variant]:
     """Without links; without each modality, and with vectors of other items in its place; each task alone.
 
     Labels without links see no link at all but those that say what a whole consists of, and are trained alone. Links that are asked
     cannot be taken away: there it is message passing that is, and every other relation.
     """
-    graph, model = split.visible, settings.model
+    graph = split.visible
     labelled = tuple(task for task in tasks if task.fields(graph))
     linked = tuple(task for task in tasks if task.relations(graph))
     for some, name in ((labelled, "links"), (linked, "messages and other links")):
-        if some and (model.layers or len(graph.edges) > len(_kept(graph, some))):
-            yield Variant("links", name, _with_edges(split, _kept(graph, some)), some, without_layers(model))
+        if some and (layers or len(graph.edges) > len(_kept(graph, some))):
+            yield Variant("links", name, _with_edges(split, _kept(graph, some)), some, without_layers)
     every = tuple(tasks)
     for modality in sorted({modality for (_, modality), one in graph.features.items() if one.present.any()}):
-        gone, shuffled = without_modality(graph, modality), at_random(graph, modality, settings.run.seed)
-        frozen = _frozen(model, modality)
+        gone, shuffled = without_modality(graph, modality), at_random(graph, modality, seed)
+        frozen = functools.partial(_frozen, modality=modality)
         yield Variant("modality", modality, replace(split, visible=gone), every, frozen)
-        yield Variant("random", modality, replace(split, visible=shuffled), every, model)
+        yield Variant("random", modality, replace(split, visible=shuffled), every, same)
     asked = _kept(graph, every)
     for relation in graph.edges if each_relation else ():
         if relation not in asked:
-            yield Variant("relation", str(relation), _with_edges(split, graph.edges.keys() - {relation}), every, model)
+            yield Variant("relation", str(relation), _with_edges(split, graph.edges.keys() - {relation}), every, same)
     alone = [task for task in tasks if task in labelled or task in linked]
     for task in alone if len(tasks) > 1 else ():
-        yield Variant("joint", "joint", split, (task,), model)
+        yield Variant("joint", "joint", split, (task,), same)
+
+
+def same(model: ModelSettings) -> ModelSettings:
+    """The model as it is."""
+    return model
 
 
 def without_layers(model: ModelSettings) -> ModelSettings:

@@ -16,6 +16,7 @@ from mmgraph.model.new_rows import fill_rows
 from mmgraph.model.train import embed
 from mmgraph.pipeline import built
 from mmgraph.rerun import Reopened
+from mmgraph.runs import answering
 from mmgraph.split.contract import Split
 from mmgraph.split.grown import grown_split
 from mmgraph.tasks.contract import RelationHead
@@ -87,10 +88,14 @@ def with_newcomer(split: Split, relation: Relation, liked: Ints) -> Split:
 def network_scores(opened: Reopened, split: Split, relation: Relation) -> Floats:
     """What the relation's head gives all targets for the last source, float32 [1, targets], in its own best epoch."""
     tasks = [registry.create("task", task) for task in opened.settings.tasks]
-    module, data = built(opened.settings, split, tasks, opened.tops)
+    names = [
+        one.head.name for one in opened.trained.heads if isinstance(one.head, RelationHead) and one.head.relation == relation
+    ]
+    model = answering(opened.models, set(names[:1]))[0]
+    module, data = built(model.within(opened.settings), split, tasks, opened.tops)
     for number, head in enumerate(module.all_heads):
         if isinstance(head, RelationHead) and head.relation == relation:
-            begin(module, opened.run.checkpoints / f"best-{number}.ckpt")
+            begin(module, opened.run.checkpoints / model.place / f"best-{number}.ckpt")
             fill_rows(module.network, split.visible, {kind: len(ids) for kind, ids in opened.split.visible.ids.items()})
             rows = embed(module, data)
             last = np.array([split.visible.count(relation.source) - 1], np.int64)

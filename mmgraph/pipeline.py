@@ -15,7 +15,7 @@ from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
 from mmgraph.evaluate.answers import Answers, answer
-from mmgraph.evaluate.effects import Measurement
+from mmgraph.evaluate.effects import Effect, Measurement
 from mmgraph.graph.activations import tuned
 from mmgraph.graph.build import build as build_graph
 from mmgraph.graph.collect import Collected, stand_ins
@@ -25,19 +25,19 @@ from mmgraph.graph.heterograph import save as save_graph
 from mmgraph.graph.standardise import within_parents
 from mmgraph.ingest import features as encoded
 from mmgraph.ingest import read
-from mmgraph.knock_outs import Refit, knock_outs
+from mmgraph.knock_outs import Change, Refit, knock_outs
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
-from mmgraph.model.train import Trained, check_trainer, train
+from mmgraph.model.train import Trained, check_trainer, joined, train
 from mmgraph.model.train import build as build_module
 from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
 from mmgraph.outputs.running import interruptible, logged, unsaid
 from mmgraph.outputs.write import record_knock_outs, write_answers, write_training
-from mmgraph.runs import RunFolder, open_run, taken_before, with_chosen, write_json
+from mmgraph.runs import RunFolder, RunModel, answering, models_of, open_run, taken_before, write_json
 from mmgraph.sample.asked import Asked
-from mmgraph.settings import AdaptationSettings, Settings
+from mmgraph.settings import AdaptationSettings, ModelSettings, Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
 from mmgraph.split.links import check_shares
@@ -89,16 +89,16 @@ def fit(settings: Settings, restart: bool = False) -> Outcome:
         record_graph(run, graph, split)
         with interruptible():
             trained = learn(settings, split, tasks, run, collected.tops)
-        settings = with_chosen(run, settings)
+        models = models_of(run, settings.model)
+        settings = models[0].within(settings)
         write_training(run, graph, trained)
         tested: list[Measurement] | None = [] if settings.evaluate.knock_outs else None
         answers = answer(trained, split, settings.evaluate, settings.run.seed, tested)
         write_answers(run, answers, catalogue, settings)
         if tested is not None:
             with interruptible():
-                record_knock_outs(
-                    run, knock_outs(settings, split, tasks, tested, refitted(collected.tops)), catalogue, settings
-                )
+                found = knocked_out(settings, split, tasks, tested, models, collected.tops)
+                record_knock_outs(run, found, catalogue, settings)
         return Outcome(run, answers, len(unread))
 
 
@@ -169,13 +169,31 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
     return choose_model(settings, run, trained)
 
 
-def refitted(tops: Mapping[str, Top]) -> Refit:
-    """Trains as ``learn`` does, and keeps nothing on disk."""
+def knocked_out(
+    settings: Settings,
+    split: Split,
+    tasks: Sequence[Task],
+    tested: Sequence[Measurement],
+    models: Sequence[RunModel],
+    tops: Mapping[str, Top],
+    each_relation: bool = False,
+) -> list[Effect]:
+    """What each part is worth that the run's models were trained with, ``tested`` being what they reached on the test split."""
+    layers = any(one.model.layers for one in models)
+    return knock_outs(settings, split, tasks, tested, refitted(settings, models, tops), each_relation, layers)
 
-    def refit(settings: Settings, split: Split, tasks: Sequence[Task]) -> Trained:
-        module, data = built(settings, split, tasks, tops)
+
+def refitted(settings: Settings, models: Sequence[RunModel], tops: Mapping[str, Top]) -> Refit:
+    """Trains as ``learn`` does, each of the run's models for what it answers, and keeps nothing on disk."""
+
+    def trained(model: ModelSettings, split: Split, tasks: Sequence[Task]) -> Trained:
+        module, data = built(msgspec.structs.replace(settings, model=model), split, tasks, tops)
         with tempfile.TemporaryDirectory() as folder:
-            return train(module, data, settings.trainer, Path(folder) / "checkpoints", settings.model)
+            return train(module, data, settings.trainer, Path(folder) / "checkpoints", model)
+
+    def refit(change: Change, split: Split, tasks: Sequence[Task]) -> Trained:
+        heads = {head.name for task in tasks for head in task.heads(split, settings.model)}
+        return joined([(trained(change(one.model), split, tasks), one.heads) for one in answering(models, heads)])
 
     return refit
 

@@ -25,13 +25,12 @@ from mmgraph.graph.contract import Graph, Labels
 from mmgraph.graph.grown import grown
 from mmgraph.graph.heterograph import load as load_graph
 from mmgraph.ingest import as_taken, features, read
-from mmgraph.knock_outs import knock_outs
-from mmgraph.model.train import Trained, restored
+from mmgraph.model.train import Trained, joined, restored
 from mmgraph.outputs.reading import read_run
 from mmgraph.outputs.running import not_again
 from mmgraph.outputs.write import record_knock_outs
-from mmgraph.pipeline import assemble, built, divide, refitted
-from mmgraph.runs import RunFolder, finished_run, read_json
+from mmgraph.pipeline import assemble, built, divide, knocked_out
+from mmgraph.runs import RunFolder, RunModel, finished_run, models_of, read_json, settings_of
 from mmgraph.settings import Settings
 from mmgraph.split.answered import answered
 from mmgraph.split.contract import Split
@@ -45,7 +44,7 @@ SAME = 1e-6  # two numbers that differ by no more are the same; other processors
 
 @dataclass(frozen=True)
 class Reopened:
-    """Everything that ``fit`` had when it had trained; ``graph`` is the whole, with what is held out."""
+    """Everything that ``fit`` had when it had trained; ``graph`` is the whole, with what is held out. settings: with the main model."""
 
     run: RunFolder
     settings: Settings
@@ -54,6 +53,7 @@ class Reopened:
     trained: Trained
     catalogue: Catalogue
     tops: Mapping[str, Top]
+    models: Sequence[RunModel]
 
 
 def reopen(path: Path) -> Reopened:
@@ -63,7 +63,6 @@ def reopen(path: Path) -> Reopened:
     ``fit`` does.
     """
     run, settings = finished_run(path)
-    tasks = [registry.create("task", task) for task in settings.tasks]
     taken = read_json(run.encoders)
     with not_again(run):
         catalogue, content = read(settings)
@@ -73,8 +72,20 @@ def reopen(path: Path) -> Reopened:
         graph, split, catalogue = with_links(run, settings, graph, catalogue)
         _same(load_graph(run.graph), graph)
         split = with_answers(run, split, graph, settings.split.labels.group)
-        module, data = built(settings, split, tasks, collected.tops)
-        return Reopened(run, settings, graph, split, restored(module, data, run.checkpoints), catalogue, collected.tops)
+        models = models_of(run, settings_of(run).model)
+        trained = _trained(run, settings, models, split, collected.tops)
+        return Reopened(run, settings, graph, split, trained, catalogue, collected.tops, models)
+
+
+def _trained(run: RunFolder, settings: Settings, models: Sequence[RunModel], split: Split, tops: Mapping[str, Top]) -> Trained:
+    """From the checkpoints of a run, each of its models for what it answers."""
+    tasks = [registry.create("task", task) for task in settings.tasks]
+
+    def one(model: RunModel) -> Trained:
+        module, data = built(model.within(settings), split, tasks, tops)
+        return restored(module, data, run.checkpoints / model.place, only=model.heads)
+
+    return joined([(one(model), model.heads) for model in models])
 
 
 def with_links(run: RunFolder, settings: Settings, graph: Graph, catalogue: Catalogue) -> tuple[Graph, Split, Catalogue]:
@@ -122,9 +133,7 @@ def with_hidden(opened: Reopened, relation: Relation, links: Bools) -> Reopened:
     them; it was trained with those of them that are train links.
     """
     split = hidden(opened.split, relation, links)
-    tasks = [registry.create("task", task) for task in opened.settings.tasks]
-    module, data = built(opened.settings, split, tasks, opened.tops)
-    return replace(opened, split=split, trained=restored(module, data, opened.run.checkpoints))
+    return replace(opened, split=split, trained=_trained(opened.run, opened.settings, opened.models, split, opened.tops))
 
 
 def _same(before: Graph, now: Graph) -> None:
@@ -161,7 +170,7 @@ def ablate(path: Path, each_relation: bool = False) -> list[Effect]:
     settings, tested = opened.settings, list[Measurement]()
     answer(opened.trained, opened.split, settings.evaluate, settings.run.seed, tested)
     tasks = [registry.create("task", task) for task in settings.tasks]
-    found = knock_outs(settings, opened.split, tasks, tested, refitted(opened.tops), each_relation)
+    found = knocked_out(settings, opened.split, tasks, tested, opened.models, opened.tops, each_relation)
     record_knock_outs(opened.run, found, opened.catalogue, settings)
     return found
 

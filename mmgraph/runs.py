@@ -4,8 +4,9 @@ import csv
 import io
 import json
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import msgspec
 from mmgraph.configuration import dump, load
 from mmgraph.errors import RunError, SettingsError
 from mmgraph.files import write_text
-from mmgraph.settings import Settings, plain
+from mmgraph.settings import ModelSettings, Settings, plain
 
 ASKED = "asked.csv"  # in a run folder: what a person is asked; with answers in it, so nothing ever removes it
 
@@ -56,6 +57,21 @@ class RunFolder:
     placing = property(lambda self: self.path / "update" / "placing")
 
 
+@dataclass(frozen=True)
+class RunModel:
+    """One of the models of a run. place: of its checkpoints, in the folder of the run's; heads: the fields and relations that it answers,
+    by the names of their heads. None: all that no other answers; that is the main one, whose vectors are ``embeddings/``.
+    """
+
+    model: ModelSettings
+    place: str = ""
+    heads: frozenset[str] | None = None
+
+    def within(self, settings: Settings) -> Settings:
+        """The settings with this model."""
+        return msgspec.structs.replace(settings, model=self.model)
+
+
 def open_run(settings: Settings, restart: bool = False) -> RunFolder:
     """Make the run folder, or open the one that these settings left unfinished.
 
@@ -70,7 +86,7 @@ def open_run(settings: Settings, restart: bool = False) -> RunFolder:
             todo = "choose another run.dir, or move that file away to lose them"
             raise RunError(f"this run has taken {what}", given=file, todo=todo)
     if run.settings.exists():
-        before = _settings_of(run)
+        before = settings_of(run)
         if restart:
             _clear(run)
         elif _begun(run):
@@ -96,7 +112,7 @@ def finished_run(path: Path) -> tuple[RunFolder, Settings]:
             else "give a folder that `mmgraph fit` wrote (run.dir)"
         )
         raise RunError("this is no run folder", given=path, todo=todo)
-    settings = _settings_of(run)
+    settings = settings_of(run)
     if run.placing.exists():
         raise RunError("an update of this run was cut off", given=path, todo="the same `mmgraph update` finishes it")
     if not run.metrics.exists() or not run.evidence.exists():
@@ -116,13 +132,34 @@ def _begun(run: RunFolder) -> bool:
 
 
 def with_chosen(run: RunFolder, settings: Settings) -> Settings:
-    """The settings with the one model that validation took, where several were tried; raises RunError where none was taken."""
-    if not settings.model.candidates:
-        return settings
-    number = next((place for place, one in enumerate(read_json(run.models)) if one["chosen"]), None)
-    if number is None or number >= len(settings.model.candidates):
-        raise RunError(f"{run.models} names no chosen model", given=number, todo="run `mmgraph fit --restart`")
-    return msgspec.structs.replace(settings, model=settings.model.of(settings.model.candidates[number]))
+    """The settings with the main model that validation took, where several were tried; raises RunError where none was taken."""
+    return models_of(run, settings.model)[0].within(settings)
+
+
+def models_of(run: RunFolder, model: ModelSettings) -> list[RunModel]:
+    """The models that answer in a run, the main one first: those that validation took of ``model.candidates``, or ``model`` alone.
+
+    Raises RunError where none was taken.
+    """
+    if not model.candidates:
+        return [RunModel(model)]
+    tried = read_json(run.models)
+    if len(tried) != len(model.candidates) or sum(one["chosen"] for one in tried) != 1:
+        raise RunError(f"{run.models} names no chosen model", given=len(tried), todo="run `mmgraph fit --restart`")
+    found = [
+        RunModel(model.of(candidate), str(number), None if one["chosen"] else frozenset(one["heads"]))
+        for number, (candidate, one) in enumerate(zip(model.candidates, tried, strict=True))
+        if one["chosen"] or one["heads"]
+    ]
+    return sorted(found, key=lambda one: one.heads is not None)
+
+
+def answering(models: Sequence[RunModel], heads: AbstractSet[str]) -> list[RunModel]:
+    """Of the models those that answer these heads; the first of them is the main one."""
+    some = [replace(one, heads=one.heads & heads) for one in models if one.heads is not None and one.heads & heads]
+    if len(heads) > sum(len(one.heads or ()) for one in some):
+        return [models[0], *some]
+    return [replace(some[0], heads=None), *some[1:]]
 
 
 def _clear(run: RunFolder) -> None:
@@ -147,7 +184,8 @@ def _sweep(run: RunFolder) -> None:
             left.unlink(missing_ok=True)
 
 
-def _settings_of(run: RunFolder) -> Settings:
+def settings_of(run: RunFolder) -> Settings:
+    """As they were written; raises RunError for a file that holds none."""
     try:
         return load(run.settings)
     except SettingsError as error:

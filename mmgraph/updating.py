@@ -23,7 +23,7 @@ from mmgraph.graph.heterograph import save as save_graph
 from mmgraph.model.contract import Head
 from mmgraph.model.going_on import begin, keep_better
 from mmgraph.model.new_rows import fill_rows
-from mmgraph.model.train import EPOCHS, Trained, restored, train
+from mmgraph.model.train import EPOCHS, Trained, joined, restored, train
 from mmgraph.outputs.placing import finish, put_in_place, staged
 from mmgraph.outputs.reading import read_run
 from mmgraph.outputs.records import record_graph
@@ -31,7 +31,7 @@ from mmgraph.outputs.running import interruptible, logged
 from mmgraph.outputs.write import write_answers, write_training
 from mmgraph.pipeline import built
 from mmgraph.rerun import Reopened, reopen
-from mmgraph.runs import RunFolder, read_json, write_json
+from mmgraph.runs import RunFolder, RunModel, read_json, write_json
 from mmgraph.settings import Settings
 from mmgraph.split.contract import Split
 from mmgraph.split.leaks import check
@@ -125,7 +125,7 @@ def _updated(opened: Reopened, given: Taken, new: RunFolder, number: int, epochs
         some = [one for one in opened.trained.heads if one.head.name in targets]
         answer(replace(opened.trained, heads=some), opened.split, settings.evaluate, settings.run.seed, before)
     counts = {kind: len(ids) for kind, ids in opened.graph.ids.items()}
-    going = Going(settings, tasks_of(opened), opened.tops, opened.run.checkpoints, frozenset(targets), counts)
+    going = Going(settings, tasks_of(opened), opened.tops, opened.run.checkpoints, frozenset(targets), counts, opened.models)
     with interruptible():
         trained, kept = train_on(going, given.split, new.checkpoints, number, epochs)
     if given.graph is not opened.graph:
@@ -142,7 +142,8 @@ def _updated(opened: Reopened, given: Taken, new: RunFolder, number: int, epochs
 @dataclass(frozen=True)
 class Going:
     """What training goes on from: the run's ``settings``, ``tasks`` and ``tops``, its folder of ``checkpoints``, the fields and relations
-    that are asked more now (``changed``), and how many items of each kind it was trained with (all, when not given).
+    that are asked more now (``changed``), how many items of each kind it was trained with (all, when not given), and its ``models``
+    (that of the settings, when not given).
     """
 
     settings: Settings
@@ -151,6 +152,7 @@ class Going:
     checkpoints: Path
     changed: AbstractSet[str]
     items: Mapping[str, int] = field(default_factory=dict)
+    models: Sequence[RunModel] = ()
 
 
 def train_on(going: Going, split: Split, folder: Path, number: int, epochs: int) -> tuple[Trained, list[str]]:
@@ -159,7 +161,24 @@ def train_on(going: Going, split: Split, folder: Path, number: int, epochs: int)
     It begins with the best epoch of the field or relation that has more now, with the best mean where there are several. The optimiser
     begins anew; an item that is new begins with the mean of its neighbours' rows, where rows are learned by id.
     """
-    settings = going.settings
+    models = going.models or [RunModel(going.settings.model)]
+    others = frozenset(name for model in models for name in model.heads or ())
+    parts, kept = [], list[str]()
+    for model in models:
+        one = replace(
+            going, settings=model.within(going.settings), checkpoints=going.checkpoints / model.place, models=[model]
+        )
+        trained, same = _train_on(one, others, split, folder / model.place, number, epochs)
+        parts.append((trained, model.heads))
+        kept += same
+    return joined(parts), kept
+
+
+def _train_on(
+    going: Going, others: AbstractSet[str], split: Split, folder: Path, number: int, epochs: int
+) -> tuple[Trained, list[str]]:
+    """One model; ``others``: heads that are not answered by the main one."""
+    settings, own = going.settings, going.models[0].heads
     seed = settings.run.seed + number
     drawn = msgspec.structs.replace(settings, run=msgspec.structs.replace(settings.run, seed=seed))
     module, data = built(drawn, split, going.tasks, going.tops)
@@ -169,15 +188,20 @@ def train_on(going: Going, split: Split, folder: Path, number: int, epochs: int)
         if going.items:
             fill_rows(module.network, split.visible, going.items)
 
-    changed = [place for place, head in enumerate(module.all_heads) if not going.changed.isdisjoint(_asked_by(head))]
+    mine = {
+        place: head
+        for place, head in enumerate(module.all_heads)
+        if (head.name not in others if own is None else head.name in own)
+    }
+    changed = [place for place, head in mine.items() if not going.changed.isdisjoint(_asked_by(head))]
     earlier(f"best-{changed[0]}.ckpt" if len(changed) == 1 else "best.ckpt")
     trainer: dict[str, Any] = {**settings.trainer, "max_epochs": epochs}
     curves = train(module, data, trainer, folder, settings.model).curves
-    others = [place for place in range(len(module.all_heads)) if place not in changed]
-    kept = keep_better(module, data, others, folder, earlier)
+    same = [place for place in mine if place not in changed]
+    kept = keep_better(module, data, same, folder, earlier)
     for name in kept:
         _log.info("%s keeps the epoch of before the update, which validates better", name)
-    return restored(module, data, folder, curves), kept
+    return restored(module, data, folder, curves, only=own), kept
 
 
 def _asked_by(head: Head) -> Collection[str]:

@@ -4,7 +4,7 @@ import copy
 import inspect
 import logging
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -223,10 +223,41 @@ def _components(given: Any) -> list[dict[str, Any]]:
     return [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, dict)]
 
 
-def restored(module: GraphModule, data: GraphData, folder: Path, curves: Sequence[tuple[int, str, float]] = ()) -> Trained:
-    """The best epochs, from the checkpoints in ``folder``; raises RunError where one is missing or of another model."""
+def joined(parts: Sequence[tuple[Trained, Collection[str] | None]]) -> Trained:
+    """Several models as one: each head with its vectors and curves as it is in the model that answers it, by name; everything else is that
+    of the model that answers the others (None).
+    """
+    main = next(trained for trained, heads in parts if heads is None)
+    owner = {name: trained for trained, heads in parts if heads is not None for name in heads}
+    heads = [
+        next(one for one in owner.get(mine.head.name, main).heads if one.head.name == mine.head.name) for mine in main.heads
+    ]
+    curves = [row for row in main.curves if not _tells_of(row, owner)]
+    for trained, names in parts:
+        curves += [row for row in trained.curves if names is not None and _tells_of(row, names)]
+    return Trained(heads, main.embeddings, curves)
+
+
+def _tells_of(row: tuple[int, str, float], heads: Collection[str]) -> bool:
+    """Whether a row of curves, named ``valid/HEAD/figure`` or ``train/HEAD``, is of one of these heads."""
+    what = row[1].partition("/")[2]
+    return any(what == name or what.startswith(f"{name}/") for name in heads)
+
+
+def restored(
+    module: GraphModule,
+    data: GraphData,
+    folder: Path,
+    curves: Sequence[tuple[int, str, float]] = (),
+    only: Collection[str] | None = None,
+) -> Trained:
+    """The best epochs, from the checkpoints in ``folder``, of all heads or ``only`` those of these names; raises RunError where one is
+    missing or of another model.
+    """
     heads = []
     for i, head in enumerate(module.all_heads):
+        if only is not None and head.name not in only:
+            continue
         _restore(module, folder / f"best-{i}.ckpt")
         rows = embed(module, data)
         heads.append(TrainedHead(copy.deepcopy(head).cpu().eval(), {kind: rows[kind] for kind in head.kinds}))

@@ -28,14 +28,23 @@ def show(run: RunFolder, answers: "Answers", quarantined: int) -> None:
 
 
 def tried(models: Sequence[Mapping[str, Any]]) -> str:
-    """Which model was taken, of those in ``models.json``, and what the others had.
+    """Which model was taken for what, of those in ``models.json``, and the mean figure of each.
 
-    >>> tried([{"name": "sage", "value": 0.5, "chosen": False}, {"name": "sgc", "value": 0.75, "chosen": True}])
+    >>> sgc = {"name": "sgc", "value": 0.75, "chosen": True, "heads": ["a/r/b", "a.x"]}
+    >>> tried([{"name": "sage", "value": 0.5, "chosen": False, "heads": []}, sgc])
     'of 2 models validation chose sgc (0.750); sage 0.500'
+    >>> tried([{"name": "sage", "value": 0.5, "chosen": False, "heads": ["a.x"]}, sgc | {"heads": ["a/r/b"]}])
+    'of 2 models validation chose sgc for a/r/b, sage for a.x (in the mean sgc 0.750, sage 0.500)'
     """
-    taken = next(one for one in models if one["chosen"])
-    others = [f"{one['name']} {one['value']:.3f}" for one in models if one is not taken]
-    return "; ".join([f"of {len(models)} models validation chose {taken['name']} ({taken['value']:.3f})", *others])
+    main = next(one for one in models if one["chosen"])
+    answer = [main, *(one for one in models if one["heads"] and one is not main)]
+    of = f"of {len(models)} models validation chose"
+    if len(answer) == 1:
+        others = [f"{one['name']} {one['value']:.3f}" for one in models if one is not main]
+        return "; ".join([f"{of} {main['name']} ({main['value']:.3f})", *others])
+    taken = ", ".join(f"{one['name']} for {' and '.join(one['heads']) or 'embeddings'}" for one in answer)
+    means = ", ".join(f"{one['name']} {one['value']:.3f}" for one in sorted(models, key=lambda one: -one["value"]))
+    return f"{of} {taken} (in the mean {means})"
 
 
 def show_metrics(console: Console, rows: Sequence[Row], verdicts: Iterable[str], groups: bool = False) -> None:

@@ -1,19 +1,28 @@
-"""``model.candidates``: each model is trained, validation takes one, and the run is that of the one that was taken."""
+"""``model.candidates``: each model is trained, and each field and relation is answered by the one that validates best on it."""
 
 import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
-from runs_made import QUICK, Asked, write_csv
+import torch
+from runs_made import QUICK, Asked, contents, write_csv
 
 from mmgraph import pipeline
 from mmgraph.cli import main
 from mmgraph.configuration import load
 from mmgraph.errors import RunError, SettingsError
+from mmgraph.evaluate.prepared import of_links
+from mmgraph.knock_outs import same
+from mmgraph.newcomer import network_scores
+from mmgraph.pipeline import refitted
+from mmgraph.rerun import reopen
+from mmgraph.taking import tasks_of
 
-MODELS = [{"layer": "sage"}, {"layer": "sgc", "depth": 1}, {"layer": "appnp", "depth": 3, "width": 16, "dropout": 0.5}]
+MODELS = [{"layer": "sage"}, {"layer": "sgc", "depth": 1, "width": 32}, {"layer": "none", "width": 32, "dropout": 0.5}]
 FAST = (*QUICK, "--evaluate.baselines", "[majority]", "--outputs.examples", "1", "--trainer.max_epochs", "4")
+HEADS = {"text/follows/text": "mrr", "text.topic": "accuracy"}
 TOPIC = {"class_path": "Categories", "init_args": {"field": "topic"}}
 
 
@@ -29,13 +38,26 @@ def read(run, name):
     return json.loads((run / name).read_text())
 
 
-def test_each_was_judged_as_if_it_were_alone_and_the_best_is_the_run(made):
+def of_target(run, file, target):
+    return [one for one in read(run, file) if one["target"] == target]
+
+
+def curves(run):
+    return (run / "curves.csv").read_text().splitlines()
+
+
+def test_each_was_judged_as_if_it_were_alone_and_answers_what_it_is_best_at(made):
     tried = read(made.run, "models.json")
-    assert [one["name"] for one in tried] == ["sage", "sgc, depth 1", "appnp, depth 3, width 16, dropout 0.5"]
+    assert [one["name"] for one in tried] == ["sage", "sgc, depth 1, width 32", "none, width 32, dropout 0.5"]
     assert not (made.run / "tried").exists()
+    assert [sorted(one["heads"]) for one in tried] == [
+        [],
+        ["text/follows/text"],
+        ["text.topic"],
+    ]  # several, so what follows is of several
     best = max(tried, key=lambda one: one["value"])
     assert [one["chosen"] for one in tried] == [one is best for one in tried]
-    values = {}
+    values, answered = {}, set()
     for number, model in enumerate(MODELS):
         alone = made.run.parent / f"alone-{number}"
         made.set(
@@ -47,13 +69,24 @@ def test_each_was_judged_as_if_it_were_alone_and_the_best_is_the_run(made):
             values[what] = max(float(row[2]) for row in rows if row[1] == "valid/" + what.replace(" ", "/"))
         assert tried[number]["figures"] == pytest.approx(values)
         assert tried[number]["value"] == pytest.approx(sum(values.values()) / 2)
+        for head in tried[number]["heads"]:
+            answered.add(head)
+            best_of_all = max(one["figures"][f"{head} {HEADS[head]}"] for one in tried)
+            assert tried[number]["figures"][f"{head} {HEADS[head]}"] == best_of_all
+            for file in ("metrics.json", "evidence.json"):
+                assert of_target(alone, file, head) == of_target(made.run, file, head) != []
+            mine = [row for row in curves(alone) if head in row]
+            assert mine == [row for row in curves(made.run) if head in row]
         if tried[number]["chosen"]:
-            for file in ("metrics.json", "evidence.json", "curves.csv"):
-                assert (alone / file).read_text() == (made.run / file).read_text()
+            for file in sorted(path.name for path in (alone / "embeddings").iterdir()):
+                assert (alone / "embeddings" / file).read_bytes() == (made.run / "embeddings" / file).read_bytes()
+    assert answered == set(HEADS)
+    places = {path.name for path in (made.run / "checkpoints").iterdir()}
+    assert places == {str(i) for i, one in enumerate(tried) if one["chosen"] or one["heads"]}
     made.set(model={"candidates": MODELS, "layer": "sage", "depth": 2, "dropout": 0.3, "width": 8})
 
 
-def test_commands_on_the_run_take_the_model_that_was_taken(made, capsys):
+def test_commands_on_the_run_take_the_models_that_were_taken(made, capsys):
     assert main(["evaluate", str(made.run), "--again"]) == 0
     assert "the numbers are those of metrics.json (largest difference 0)" in capsys.readouterr().out
     assert main(["label", str(made.run)]) == 0
@@ -62,13 +95,30 @@ def test_commands_on_the_run_take_the_model_that_was_taken(made, capsys):
     assert all(one["name"] in page for one in read(made.run, "models.json"))
 
 
-def test_an_update_goes_on_with_the_model_that_was_taken(made, tmp_path, capsys):
+def test_every_part_of_an_opened_run_takes_the_model_of_its_head(made):
+    opened = reopen(made.run)
+    tasks = tasks_of(opened)
+    again = refitted(opened.settings, opened.models, opened.tops)(same, opened.split, tasks)
+    assert [one.head.name for one in again.heads] == [one.head.name for one in opened.trained.heads] == list(HEADS)
+    for one, two in zip(again.heads, opened.trained.heads, strict=True):
+        torch.testing.assert_close(one.embeddings, two.embeddings)
+    torch.testing.assert_close(again.embeddings, opened.trained.embeddings)
+    (topic,) = refitted(opened.settings, opened.models, opened.tops)(same, opened.split, tasks[1:]).heads
+    assert topic.embeddings["text"].shape[1] == 32
+    follows = opened.trained.heads[0]
+    last = np.array([opened.graph.count("text") - 1])
+    expected = of_links(follows.head, follows.embeddings).scores(last, "target")
+    np.testing.assert_allclose(network_scores(opened, opened.split, follows.head.relation), expected, rtol=1e-5)
+
+
+def test_an_update_goes_on_with_the_models_that_were_taken(made, tmp_path, capsys):
     run, answers = made.run.parent / "updated", tmp_path / "answers.csv"
     shutil.copytree(made.run, run)
     write_csv(answers, ("id", "field", "value"), [("t34", "topic", "y"), ("t35", "topic", "z")])
     assert main(["update", str(run), str(answers)]) == 0
     assert read(run, "models.json") == read(made.run, "models.json")
     assert "Models that were tried" in (run / "report" / "index.html").read_text()
+    assert not contents(run / "checkpoints").items() & contents(made.run / "checkpoints").items()
     capsys.readouterr()
     assert main(["evaluate", str(run), "--again"]) == 0
     assert "the numbers are those of metrics.json (largest difference 0)" in capsys.readouterr().out
@@ -90,12 +140,12 @@ def test_a_killed_run_goes_on_with_the_model_at_which_it_was_killed(made, monkey
     assert status == 2, "training has begun: another model is another run"
     assert made(*FAST, "--run.dir", run)[0] == 0
     assert calls == ["0", "1", "0", "1", "2"]
-    for file in ("models.json", "metrics.json", "curves.csv"):
+    for file in ("models.json", "metrics.json"):
         assert (run / file).read_text() == (made.run / file).read_text()
     calls.append("evaluation was killed")
     (run / "metrics.json").unlink()
     assert made(*FAST, "--run.dir", run)[0] == 0
-    assert calls[-1] == "checkpoints", "the choice was made: the chosen model alone goes on"
+    assert sorted(calls[6:]) == ["1", "2"], "the choice was made: those that answer go on alone"
     assert (run / "metrics.json").read_text() == (made.run / "metrics.json").read_text()
 
 
@@ -154,5 +204,5 @@ def test_it_is_said_which_was_taken(asked):
     asked.set(model={"candidates": MODELS[:2]}, tasks=[TOPIC])
     status, out, _ = asked(*FAST)
     assert status == 0
-    taken = next(one["name"] for one in read(asked.run, "models.json") if one["chosen"])
+    taken = next(one["name"] for one in read(asked.run, "models.json") if one["heads"])
     assert f"of 2 models validation chose {taken} (" in out

@@ -21,19 +21,15 @@ LABELS = Component(class_path="Categories", init_args={"field": "category"})
 ALIKE = Relation("segment", "similar_image", "segment")
 
 
-def settings(*tasks, **more):
-    return Settings(catalogue="tables", tasks=tasks, **more)
-
-
-def several(*tasks, each_relation=False, **more):
+def several(*tasks, each_relation=False):
     _, split = made(videos=4)
     graph = split.visible
     sound = Features(np.arange(40, dtype=np.float32).reshape(20, 2), np.arange(20) < 15)
     edges = {**graph.edges, ALIKE: Edges(ALIKE, np.array([0]), np.array([7]), built_by="similar")}
     graph = dataclasses.replace(graph, edges=edges, features={**graph.features, ("segment", "audio"): sound})
     split = dataclasses.replace(split, visible=graph)
-    chosen = settings(*tasks, **more)
-    return list(variants_of(chosen, split, [registry.create("task", one) for one in tasks], each_relation)), split
+    created = [registry.create("task", one) for one in tasks]
+    return list(variants_of(0, split, created, each_relation)), split
 
 
 def test_every_fit_lacks_one_thing():
@@ -48,7 +44,7 @@ def test_every_fit_lacks_one_thing():
     links = by["links", "links"]
     assert not links.split.visible.edges
     assert [type(task).__name__ for task in links.tasks] == ["Categories"]
-    assert links.model.layers == 0
+    assert links.change(Settings(catalogue="tables").model).layers == 0
     messages = by["links", "messages and other links"]
     assert set(messages.split.visible.edges) == {FOLLOWS}
     assert [type(task).__name__ for task in messages.tasks] == ["Links"]
@@ -65,8 +61,12 @@ def test_every_fit_lacks_one_thing():
 
 def test_one_task_without_layers_has_little_to_lose():
     assert [one.what for one in several(LABELS)[0]] == ["links", "modality", "random", "modality", "random"]
-    model = msgspec.structs.replace(Settings(catalogue="tables").model, layer="none")
-    assert "joint" not in {one.what for one in several(LABELS, model=model)[0]}
+    _, split = made(videos=4)
+    graph = split.visible
+    alone = dataclasses.replace(split, visible=graph.with_edges({FOLLOWS: graph.edges[FOLLOWS]}))
+    task = registry.create("task", LINKS)
+    assert [one.what for one in variants_of(0, alone, [task], layers=True)] == ["links", "modality", "random"]
+    assert [one.what for one in variants_of(0, alone, [task], layers=False)] == ["modality", "random"]
 
 
 def test_a_whole_keeps_its_parts():
@@ -74,7 +74,7 @@ def test_a_whole_keeps_its_parts():
     graph, split = made(videos=4)
     graph = dataclasses.replace(split.visible, parent={}, labels={("video", "category"): graph.labels["segment", "category"]})
     split = dataclasses.replace(split, visible=graph)
-    first = next(variants_of(settings(task), split, [registry.create("task", task)]))
+    first = next(variants_of(0, split, [registry.create("task", task)]))
     assert set(first.split.visible.edges) == {CONTAINS}
 
 
@@ -98,11 +98,11 @@ def test_what_is_gone_is_not_adapted():
     model = msgspec.structs.replace(
         Settings(catalogue="tables").model, adaptation=AdaptationSettings(image=AdaptSettings(method="adapter"))
     )
-    variants, _ = several(LABELS, model=model)
-    assert {one.model.adaptation.image.method for one in variants if one.what == "modality" and one.name == "image"} == {
-        "frozen"
-    }
-    assert {one.model.adaptation.image.method for one in variants if one.name == "audio"} == {"adapter"}
+    variants, _ = several(LABELS)
+    assert {
+        one.change(model).adaptation.image.method for one in variants if one.what == "modality" and one.name == "image"
+    } == {"frozen"}
+    assert {one.change(model).adaptation.image.method for one in variants if one.name == "audio"} == {"adapter"}
 
 
 def test_a_run_says_what_adds_what(tmp_path, capsys):

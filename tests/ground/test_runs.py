@@ -7,7 +7,7 @@ import pytest
 
 from mmgraph.configuration import load
 from mmgraph.errors import RunError
-from mmgraph.runs import RunFolder, finished_run, open_run, read_json, write_csv, write_json
+from mmgraph.runs import RunFolder, RunModel, answering, finished_run, open_run, read_json, write_csv, write_json
 from mmgraph.settings import Component, ModelSettings, RunSettings, Settings
 
 
@@ -178,3 +178,13 @@ def test_of_a_folder_of_runs_those_in_it_are_named(tmp_path):
         RunError, match="this is no run folder; given: .*; give one of those in it, such as .*seed-3, .*seed-4$"
     ):
         finished_run(tmp_path)
+
+
+def test_the_models_that_answer_some_heads():
+    one = Settings(catalogue="tables").model
+    first, second = RunModel(one, "1", None), RunModel(one, "0", frozenset({"a.x", "a/r/b"}))
+    assert answering([first], {"a.x"}) == [first]
+    assert answering([first, second], {"a.x", "a.y", "a/r/b"}) == [first, second]
+    assert answering([first, second], {"a.x", "a.y"}) == [first, RunModel(one, "0", frozenset({"a.x"}))]
+    assert answering([first, second], {"a.y"}) == [first]
+    assert answering([first, second], {"a.x"}) == [RunModel(one, "0", None)]
