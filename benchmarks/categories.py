@@ -184,9 +184,12 @@ def measured(task, name, arguments, seed, given):
 
 
 def taken(run):
-    """The network that validation took; nothing where one alone was given (--model.candidates=[])."""
-    models = run / "models.json"
-    return next(one["name"] for one in read_json(models) if one["chosen"]) if models.exists() else ""
+    """The networks that validation took, the main one first; nothing where one alone was given (--model.candidates=[])."""
+    models = read_json(run / "models.json") if (run / "models.json").exists() else []
+    answer = sorted((one for one in models if one["heads"]), key=lambda one: not one["chosen"])
+    if len(answer) == 1:
+        return answer[0]["name"]
+    return ", ".join(f"{one['name']} for {' and '.join(one['heads'])}" for one in answer)
 
 
 def table(found, level=0.95):

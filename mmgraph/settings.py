@@ -318,7 +318,7 @@ class ModelSettings(Section, frozen=True):
     their links as well. prune: share of the links of every relation that carry no messages in a step
     of training, drawn anew each time, the likelier the more links their ends have (FREEDOM);
     memory cannot be estimated with it.
-    candidates: models of which each is trained, and the one is kept whose fields and relations are, in the mean, best on validation.
+    candidates: models of which each is trained; a field or relation is answered by that which validates best on it.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """
