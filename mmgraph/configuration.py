@@ -13,7 +13,7 @@ import yaml
 
 from mmgraph import registry
 from mmgraph.errors import SettingsError
-from mmgraph.settings import Component, ComponentLike, Section, Settings, convert, plain
+from mmgraph.settings import Component, ComponentLike, ModelSettings, Section, Settings, convert, normal, plain
 
 _FOUND: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -243,6 +243,12 @@ def _check_components(settings: Settings) -> None:
         registry.check("edge builder", edge, f"graph.edges[{i}]")
     if settings.model.layer != "none":
         registry.check("layer", settings.model.layer, "model.layer")
+    if settings.model.candidates and settings.model.layer != ModelSettings().layer:
+        wrong, todo = (
+            "model.layer is of one model, model.candidates of several",
+            "leave one out; of the file's, --model.candidates=[]",
+        )
+        raise SettingsError(wrong, given=f"model.layer: {normal(settings.model.layer).class_path}", todo=todo)
     for i, candidate in enumerate(settings.model.candidates):
         if candidate.layer != "none":
             registry.check("layer", candidate.layer, f"model.candidates[{i}].layer")

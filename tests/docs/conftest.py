@@ -17,6 +17,7 @@ TINY = {  # laid over configs/video.yaml: small, quick, without weights
     "encoders.text": "[hashed_ngrams]",
     "split.labels.k": "1",
     "model.width": "16",
+    "model.candidates": "[]",
     "evaluate.bootstrap": "20",
     "outputs.examples": "1",
     "trainer.max_epochs": "6",

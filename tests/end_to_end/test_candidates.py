@@ -192,6 +192,14 @@ def test_a_candidate_that_is_none_is_one_clear_line(asked, candidate, said):
     assert not asked.run.exists()
 
 
+def test_a_layer_beside_candidates_is_not_left_out_silently(asked):
+    asked.set(model={"candidates": MODELS})
+    status, _, err = asked("--model.layer", "gat")
+    assert status == 2
+    assert "model.layer is of one model, model.candidates of several; given: model.layer: gat; leave one out" in err
+    assert asked("--model.layer", "gat", "--model.candidates", "[]", "--dry-run")[0] == 0
+
+
 def test_a_dry_run_counts_the_time_of_all(asked):
     asked.set(model={"candidates": MODELS})
     status, out, err = asked("--dry-run")
