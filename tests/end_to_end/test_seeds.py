@@ -58,7 +58,7 @@ def test_a_killed_series_goes_on_and_its_numbers_are_those_of_its_runs(asked, mo
     assert main(["evaluate", str(asked.run)]) == 0
     assert "text/follows/text  (test, 2 seeds)" in capsys.readouterr().out
     assert main(["compare", str(asked.run)]) == 0
-    assert re.search(r"seed-3.*seed-4", capsys.readouterr().out)
+    assert re.search(r"(?s)seed-3.*seed-4", capsys.readouterr().out)
 
 
 def test_the_split_can_stay_the_same(asked):
