@@ -119,7 +119,7 @@ def check_beforehand(settings: Settings, catalogue: Catalogue, content: dict[str
             frozen = msgspec.structs.replace(model, adaptation=AdaptationSettings())
             module, _ = built(msgspec.structs.replace(settings, model=frozen), split, told, {})
             check_trainer(settings.trainer, model, module.all_heads)
-            if settings.model.candidates:
+            if settings.model.candidates and told == tasks:
                 check_judged(module.all_heads)
 
 

@@ -264,8 +264,10 @@ def test_what_can_be_known_before_is_said_before_anything_is_encoded(asked, word
 
 
 def test_links_that_only_vectors_tell_may_be_asked(asked):
-    asked.set(graph={"edges": ["similar"]}, outputs={"report": False})
-    status, _, err = asked("--tasks.0.relation=text/similar_text/text", "--tasks.0.scorer=dist_mult")
+    """Also where nothing else is on validation by which a model could be chosen."""
+    links = {"class_path": "Links", "init_args": {"relation": "text/similar_text/text", "scorer": "dist_mult"}}
+    asked.set(graph={"edges": ["similar"]}, outputs={"report": False}, tasks=[links])
+    status, _, err = asked("--model.candidates=[{layer: sage}, {layer: sgc}]")
     assert (status, err) == (0, "")
 
 
