@@ -1,4 +1,4 @@
-"""Which of several models: each is trained for all tasks, and validation takes one for every field and relation.
+"""Which of several models: each is trained for all tasks, and validation takes one, or another for a field or relation that wants it.
 
 With few labels a layer without weights of its own (SGC, APPNP) may beat one with many by twenty points, or lose to it by ten; which, the
 data say, and of links they may say otherwise. The test split is not read, and what is handed out is chosen among the network and its
@@ -9,7 +9,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import isfinite
+from math import isfinite, sqrt
 from pathlib import Path
 
 import msgspec
@@ -37,11 +37,11 @@ class Candidate:
     heads: Sequence[str] = ()
 
 
-def choose_model(settings: Settings, run: RunFolder, train: Train) -> Trained:
-    """Train every one of ``model.candidates`` by ``train(settings, folder)``; each field and relation is answered by that which validates
-    best on it, and everything else is of that with the best mean. Their checkpoints are those of the run, by number, and ``models.json``
-    says what each reached. A killed call goes on where it stopped; one in which the choice was made already trains the chosen alone.
-    Without candidates it trains the model.
+def choose_model(settings: Settings, run: RunFolder, train: Train, held: Mapping[str, int]) -> Trained:
+    """Train every one of ``model.candidates`` by ``train(settings, folder)``. The one with the best mean figure is the main one; another
+    answers a field or relation where it validates better on it by more than a standard error. Their checkpoints are those of the run, by
+    number, and ``models.json`` says what each reached. A killed call goes on where it stopped; one in which the choice was made already
+    trains the chosen alone. Without candidates it trains the model. held: how many items or links the figure of a head is the mean over.
 
     Raises SettingsError where a model has nothing finite on validation to be chosen by.
     """
@@ -55,7 +55,7 @@ def choose_model(settings: Settings, run: RunFolder, train: Train) -> Trained:
     for number, one in enumerate(settings.model.candidates):
         _log.info("model %d of %d: %s", number + 1, len(settings.model.candidates), one.name)
         parts[number] = train(msgspec.structs.replace(settings, model=settings.model.of(one)), run.tried / str(number))
-        found = _taken([*found, _judged(one.name, parts[number])])
+        found = _taken([*found, _judged(one.name, parts[number])], held)
         parts = {place: trained for place, trained in parts.items() if found[place].chosen or found[place].heads}
     write_json(run.models, [asdict(one) for one in found])
     for number in range(len(found)):
@@ -84,12 +84,27 @@ def _judged(name: str, trained: Trained) -> Candidate:
     return Candidate(name, figures, sum(figures.values()) / len(figures))
 
 
-def _taken(found: Sequence[Candidate]) -> list[Candidate]:
-    """With what each is taken for: a head by that with its highest figure, the main one where that has it too, else the first."""
+def _taken(found: Sequence[Candidate], held: Mapping[str, int]) -> list[Candidate]:
+    """With what each is taken for."""
     main = max(range(len(found)), key=lambda number: found[number].value)
-    order = [main, *(number for number in range(len(found)) if number != main)]
-    best = {what: max(order, key=lambda number: found[number].figures[what]) for what in found[0].figures}
-    return [
-        replace(one, chosen=number == main, heads=[what.rpartition(" ")[0] for what in best if best[what] == number])
-        for number, one in enumerate(found)
-    ]
+    heads: list[list[str]] = [[] for _ in found]
+    for what in found[0].figures:
+        name = what.rpartition(" ")[0]
+        heads[best([one.figures[what] for one in found], main, held.get(name, 0))].append(name)
+    return [replace(one, chosen=number == main, heads=heads[number]) for number, one in enumerate(found)]
+
+
+def best(figures: Sequence[float], main: int, count: int) -> int:
+    """Which of several has the highest figure, the mean over ``count`` items; ``main`` unless it is passed by more than a standard error of
+    that (the one-standard-error rule of Breiman et al. 1984, Classification and Regression Trees, section 3.4.3).
+
+    Of numbers from 0 to 1 with the mean p the variance is at most p (1 - p) (Bhatia and Davis 2000), which it is for what is right or
+    wrong; a figure of another range, and one over an unknown number of items (0), is taken as it is.
+
+    >>> best([0.30, 0.32], 0, 60), best([0.69, 0.87], 0, 202), best([0.30, 0.32], 0, 0)
+    (0, 1, 1)
+    """
+    highest = max(range(len(figures)), key=lambda number: (figures[number], number == main))
+    p = figures[highest]
+    error = sqrt(max(p * (1 - p), 0.0) / count) if count else 0.0
+    return highest if p - figures[main] > error else main

@@ -166,7 +166,9 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
     if settings.model.candidates:
         model = settings.model.of(settings.model.candidates[0])
         check_judged(head for task in tasks for head in task.heads(split, model))
-    return choose_model(settings, run, trained)
+    held = {str(relation): len(one.valid) for relation, one in split.links.items()}
+    held |= {target: len(one.valid) for target, one in split.labels.items()}
+    return choose_model(settings, run, trained, held)
 
 
 def knocked_out(

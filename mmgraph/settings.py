@@ -318,7 +318,7 @@ class ModelSettings(Section, frozen=True):
     their links as well. prune: share of the links of every relation that carry no messages in a step
     of training, drawn anew each time, the likelier the more links their ends have (FREEDOM);
     memory cannot be estimated with it.
-    candidates: models of which each is trained; a field or relation is answered by that which validates best on it.
+    candidates: models of which each is trained; the best in the mean on validation answers, another where it is clearly better.
     optimizer: ``adamw``, ``adam``, where weight_decay is a penalty in the loss, or ``adagrad``, which suits vectors by id that are seldom
     asked for.
     """

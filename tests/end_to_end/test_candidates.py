@@ -1,4 +1,4 @@
-"""``model.candidates``: each model is trained, and each field and relation is answered by the one that validates best on it."""
+"""``model.candidates``: each model is trained, the best on validation answers, and another what it is clearly better at."""
 
 import dataclasses
 import json
@@ -7,9 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from runs_made import QUICK, Asked, contents, write_csv
 
-from mmgraph import pipeline
+from mmgraph import candidates, pipeline
+from mmgraph.candidates import best
 from mmgraph.cli import main
 from mmgraph.configuration import load
 from mmgraph.errors import RunError, SettingsError
@@ -19,11 +22,20 @@ from mmgraph.newcomer import network_scores
 from mmgraph.pipeline import refitted
 from mmgraph.rerun import reopen
 from mmgraph.taking import tasks_of
+from mmgraph.types import Relation
 
 MODELS = [{"layer": "sage"}, {"layer": "sgc", "depth": 1, "width": 32}, {"layer": "none", "width": 32, "dropout": 0.5}]
 FAST = (*QUICK, "--evaluate.baselines", "[majority]", "--outputs.examples", "1", "--trainer.max_epochs", "4")
 HEADS = {"text/follows/text": "mrr", "text.topic": "accuracy"}
 TOPIC = {"class_path": "Categories", "init_args": {"field": "topic"}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _several_answer():
+    """Over four links nothing is clearly better; here whatever is better answers, so that what follows is of several models."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "best", lambda figures, main, count: best(figures, main, 0))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +96,26 @@ def test_each_was_judged_as_if_it_were_alone_and_answers_what_it_is_best_at(made
     places = {path.name for path in (made.run / "checkpoints").iterdir()}
     assert places == {str(i) for i, one in enumerate(tried) if one["chosen"] or one["heads"]}
     made.set(model={"candidates": MODELS, "layer": "sage", "depth": 2, "dropout": 0.3, "width": 8})
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.data(), st.integers(1, 500))
+def test_another_answers_only_what_it_is_clearly_better_at(figures, data, count):
+    main = data.draw(st.integers(0, len(figures) - 1))
+    taken = best(figures, main, count)
+    if taken != main:
+        assert figures[taken] == max(figures)
+        assert figures[taken] - figures[main] > np.sqrt(figures[taken] * (1 - figures[taken]) / count)
+    elif figures[main] < max(figures):
+        assert max(figures) - figures[main] <= np.sqrt(max(figures) * (1 - max(figures)) / count) + 1e-12
+    assert best(figures, main, 0) == main or figures[main] < max(figures)
+
+
+def test_how_many_validation_links_and_labels_there_are_is_known_by_the_names_of_heads(made, monkeypatch):
+    asked, opened = [], reopen(made.run)
+    monkeypatch.setattr(candidates, "best", lambda figures, main, count: asked.append(count) or 0)
+    pipeline.fit(load(made.config, [*FAST, "--run.dir", str(made.run.parent / "counted"), "--trainer.max_epochs", "1"]))
+    held = [len(opened.split.links[Relation.parse("text/follows/text")].valid), len(opened.split.labels["text.topic"].valid)]
+    assert asked == held * 3 and 0 < held[0] < held[1]
 
 
 def test_commands_on_the_run_take_the_models_that_were_taken(made, capsys):
@@ -197,7 +229,7 @@ def test_a_layer_beside_candidates_is_not_left_out_silently(asked):
     status, _, err = asked("--model.layer", "gat")
     assert status == 2
     assert "model.layer is of one model, model.candidates of several; given: model.layer: gat; leave one out" in err
-    assert asked("--model.layer", "gat", "--model.candidates", "[]", "--dry-run")[0] == 0
+    assert asked("--model.layer", "gat", "--model.candidates", "[]", "--print_config")[0] == 0
 
 
 def test_a_dry_run_counts_the_time_of_all(asked):
