@@ -7,7 +7,7 @@ baselines as ever.
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite, sqrt
 from pathlib import Path
@@ -17,11 +17,14 @@ import msgspec
 from mmgraph.errors import SettingsError
 from mmgraph.model.contract import Head
 from mmgraph.model.train import Trained, joined
-from mmgraph.runs import RunFolder, models_of, write_json
+from mmgraph.runs import RunFolder, RunModel, models_of, write_json
 from mmgraph.settings import Settings
 
 _log = logging.getLogger(__name__)
-Train = Callable[[Settings, Path], Trained]
+Train = Callable[[Settings, Path], Trained]  # into a folder
+Restore = Callable[
+    [Settings, Path, Sequence[tuple[int, str, float]], Collection[str] | None], Trained
+]  # from one; see train.restored
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,12 @@ class Candidate:
     heads: Sequence[str] = ()
 
 
-def choose_model(settings: Settings, run: RunFolder, train: Train, held: Mapping[str, int]) -> Trained:
-    """Train every one of ``model.candidates`` by ``train(settings, folder)``. The one with the best mean figure is the main one; another
-    answers a field or relation where it validates better on it by more than a standard error. Their checkpoints are those of the run, by
-    number, and ``models.json`` says what each reached. A killed call goes on where it stopped; one in which the choice was made already
-    trains the chosen alone. Without candidates it trains the model. held: how many items or links the figure of a head is the mean over.
+def choose_model(settings: Settings, run: RunFolder, train: Train, restore: Restore, held: Mapping[str, int]) -> Trained:
+    """Train every one of ``model.candidates``, one in memory at a time, and restore those that were chosen. The one with the best mean
+    figure is the main one; another answers a field or relation where it validates better on it by more than a standard error. Their
+    checkpoints are those of the run, by number, and ``models.json`` says what each reached. A killed call goes on where it stopped; one in
+    which the choice was made already trains the chosen alone. Without candidates it trains the model. held: how many items or links the
+    figure of a head is the mean over.
 
     Raises SettingsError where a model has nothing finite on validation to be chosen by.
     """
@@ -50,19 +54,24 @@ def choose_model(settings: Settings, run: RunFolder, train: Train, held: Mapping
     if run.checkpoints.exists():
         taken = models_of(run, settings.model)
         return joined([(train(one.within(settings), run.checkpoints / one.place), one.heads) for one in taken])
-    found: list[Candidate] = []
-    parts: dict[int, Trained] = {}
+    found, curves = list[Candidate](), []
     for number, one in enumerate(settings.model.candidates):
         _log.info("model %d of %d: %s", number + 1, len(settings.model.candidates), one.name)
-        parts[number] = train(msgspec.structs.replace(settings, model=settings.model.of(one)), run.tried / str(number))
-        found = _taken([*found, _judged(one.name, parts[number])], held)
-        parts = {place: trained for place, trained in parts.items() if found[place].chosen or found[place].heads}
+        trained = train(msgspec.structs.replace(settings, model=settings.model.of(one)), run.tried / str(number))
+        found.append(_judged(one.name, trained))
+        curves.append(trained.curves)
+        del trained
+    found = _taken(found, held)
     write_json(run.models, [asdict(one) for one in found])
-    for number in range(len(found)):
-        if number not in parts:
+    for number, candidate in enumerate(found):
+        if not candidate.chosen and not candidate.heads:
             shutil.rmtree(run.tried / str(number))
     run.tried.rename(run.checkpoints)
-    return joined([(trained, None if found[number].chosen else found[number].heads) for number, trained in parts.items()])
+
+    def restored(one: RunModel) -> Trained:
+        return restore(one.within(settings), run.checkpoints / one.place, curves[int(one.place)], one.heads)
+
+    return joined([(restored(one), one.heads) for one in models_of(run, settings.model)])
 
 
 def check_judged(heads: Iterable[Head]) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from mmgraph.knock_outs import Change, Refit, knock_outs
 from mmgraph.model.adapters.make import check_installed
 from mmgraph.model.data import GraphData
 from mmgraph.model.module import GraphModule
-from mmgraph.model.train import Trained, check_trainer, joined, train
+from mmgraph.model.train import Trained, check_trainer, joined, restored, train
 from mmgraph.model.train import build as build_module
 from mmgraph.outputs.duplicates import record_duplicates
 from mmgraph.outputs.records import record_adaptation, record_graph, record_quarantine, record_versions
@@ -163,12 +163,18 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
         record_adaptation(run, module.network.inputs.described)
         return train(module, data, settings.trainer, folder, settings.model)
 
+    def again(
+        settings: Settings, folder: Path, curves: Sequence[tuple[int, str, float]], only: Collection[str] | None
+    ) -> Trained:
+        module, data = built(settings, split, tasks, tops)
+        return restored(module, data, folder, curves, only)
+
     if settings.model.candidates:
         model = settings.model.of(settings.model.candidates[0])
         check_judged(head for task in tasks for head in task.heads(split, model))
     held = {str(relation): len(one.valid) for relation, one in split.links.items()}
     held |= {target: len(one.valid) for target, one in split.labels.items()}
-    return choose_model(settings, run, trained, held)
+    return choose_model(settings, run, trained, again, held)
 
 
 def knocked_out(
