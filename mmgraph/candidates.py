@@ -13,12 +13,17 @@ from math import isfinite, sqrt
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from mmgraph.errors import SettingsError
 from mmgraph.model.contract import Head
 from mmgraph.model.train import Trained, joined
 from mmgraph.runs import RunFolder, RunModel, models_of, write_json
 from mmgraph.settings import Settings
+from mmgraph.split.contract import Split
+from mmgraph.tasks.contract import FactsHead, RelationHead
+from mmgraph.tasks.recommend import RecommendHead
+from mmgraph.tasks.self_supervised import SelfSupervised
 
 _log = logging.getLogger(__name__)
 Train = Callable[[Settings, Path], Trained]  # into a folder
@@ -44,8 +49,7 @@ def choose_model(settings: Settings, run: RunFolder, train: Train, restore: Rest
     """Train every one of ``model.candidates``, one in memory at a time, and restore those that were chosen. The one with the best mean
     figure is the main one; another answers a field or relation where it validates better on it by more than a standard error. Their
     checkpoints are those of the run, by number, and ``models.json`` says what each reached. A killed call goes on where it stopped; one in
-    which the choice was made already trains the chosen alone. Without candidates it trains the model. held: how many items or links the
-    figure of a head is the mean over.
+    which the choice was made already trains the chosen alone. Without candidates it trains the model. held: see ``held_by``.
 
     Raises SettingsError where a model has nothing finite on validation to be chosen by.
     """
@@ -63,10 +67,10 @@ def choose_model(settings: Settings, run: RunFolder, train: Train, restore: Rest
         del trained
     found = _taken(found, held)
     write_json(run.models, [asdict(one) for one in found])
+    run.tried.rename(run.checkpoints)  # before any is removed: from a part of its checkpoints a killed call could not go on
     for number, candidate in enumerate(found):
         if not candidate.chosen and not candidate.heads:
-            shutil.rmtree(run.tried / str(number))
-    run.tried.rename(run.checkpoints)
+            shutil.rmtree(run.checkpoints / str(number))
 
     def restored(one: RunModel) -> Trained:
         return restore(one.within(settings), run.checkpoints / one.place, curves[int(one.place)], one.heads)
@@ -79,6 +83,24 @@ def check_judged(heads: Iterable[Head]) -> None:
     if not any(head.figure for head in heads):
         todo = "hold some out (split.links.valid, split.labels.valid), or give one model.layer"
         raise SettingsError("model.candidates: there is nothing on validation to choose a model by", todo=todo)
+
+
+def held_by(heads: Iterable[Head], split: Split) -> dict[str, int]:
+    """Over how many items, links or users the figure of each head is the mean, by its name; 0 where it is no mean (ratings). Heads that
+    answer nothing are not in it.
+    """
+    labels = {target: len(one.valid) for target, one in split.labels.items()}
+    return {one.name: _over(one, split, labels) for one in heads if not isinstance(one, SelfSupervised)}
+
+
+def _over(head: Head, split: Split, labels: Mapping[str, int]) -> int:
+    if isinstance(head, RecommendHead):
+        asked = split.links[head.relation]
+        return len(np.unique(asked.edges.source[asked.valid]))
+    if isinstance(head, RelationHead | FactsHead):
+        relations = head.relations if isinstance(head, FactsHead) else (head.relation,)
+        return sum(len(split.links[relation].valid) for relation in relations)
+    return labels.get(head.name, 0)
 
 
 def _judged(name: str, trained: Trained) -> Candidate:
@@ -94,12 +116,13 @@ def _judged(name: str, trained: Trained) -> Candidate:
 
 
 def _taken(found: Sequence[Candidate], held: Mapping[str, int]) -> list[Candidate]:
-    """With what each is taken for."""
+    """With what each is taken for; what answers nothing (a name that ``held`` has not) is not asked of another than the main one."""
     main = max(range(len(found)), key=lambda number: found[number].value)
     heads: list[list[str]] = [[] for _ in found]
     for what in found[0].figures:
         name = what.rpartition(" ")[0]
-        heads[best([one.figures[what] for one in found], main, held.get(name, 0))].append(name)
+        number = best([one.figures[what] for one in found], main, held[name]) if name in held else main
+        heads[number].append(name)
     return [replace(one, chosen=number == main, heads=heads[number]) for number, one in enumerate(found)]
 
 

@@ -10,7 +10,7 @@ import msgspec
 import torch
 
 from mmgraph import registry
-from mmgraph.candidates import check_judged, choose_model
+from mmgraph.candidates import check_judged, choose_model, held_by
 from mmgraph.catalogue.contract import Catalogue
 from mmgraph.encode.tuning import Top
 from mmgraph.errors import SettingsError
@@ -169,11 +169,11 @@ def learn(settings: Settings, split: Split, tasks: list[Task], run: RunFolder, t
         module, data = built(settings, split, tasks, tops)
         return restored(module, data, folder, curves, only)
 
+    held: dict[str, int] = {}
     if settings.model.candidates:
-        model = settings.model.of(settings.model.candidates[0])
-        check_judged(head for task in tasks for head in task.heads(split, model))
-    held = {str(relation): len(one.valid) for relation, one in split.links.items()}
-    held |= {target: len(one.valid) for target, one in split.labels.items()}
+        heads = [head for task in tasks for head in task.heads(split, settings.model.each[0])]
+        check_judged(heads)
+        held = held_by(heads, split)
     return choose_model(settings, run, trained, again, held)
 
 

@@ -163,6 +163,37 @@ def test_how_many_validation_links_and_labels_there_are_is_known_by_the_names_of
     assert asked == held and 0 < held[0] < held[1]
 
 
+def test_facts_are_counted_and_what_answers_nothing_stays_with_the_main_model(asked, monkeypatch):
+    counts = []
+    monkeypatch.setattr(candidates, "best", lambda figures, main, count: counts.append(count) or int(main == 0))
+    facts = {"class_path": "Facts", "init_args": {"kind": "text"}}
+    likes = {"class_path": "Recommend", "init_args": {"relation": "user/likes/text"}}
+    asked.set(model={"candidates": MODELS[:2]}, tasks=[facts, likes, {"class_path": "Masked"}])
+    assert asked(*FAST, "--trainer.max_epochs", "1")[0] == 0
+    tried, relations = read(asked.run, "models.json"), read(asked.run, "graph.json")["relations"]
+    valid = {one["relation"]: one["valid"] for one in relations}
+    assert counts[0] == valid["text/follows/text"] > 0
+    assert 0 < counts[1] <= min(5, valid["user/likes/text"]), "users, not their links"
+    assert len(counts) == 2
+    assert {one["chosen"]: one["heads"] for one in tried} == {True: ["masked"], False: ["text/*/text", "user/likes/text"]}
+
+
+def test_a_call_that_is_killed_when_it_has_chosen_goes_on(made, monkeypatch, tmp_path):
+    run, remove = tmp_path / "chosen", shutil.rmtree
+
+    def killed(path, *more, **named):
+        if path == run / "checkpoints" / "0":
+            (path / "best.ckpt").unlink()
+            raise RunError("killed")
+        remove(path, *more, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    assert made(*FAST, "--run.dir", run)[0] == 2
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    assert made(*FAST, "--run.dir", run)[0] == 0
+    assert (run / "metrics.json").read_text() == (made.run / "metrics.json").read_text()
+
+
 def test_commands_on_the_run_take_the_models_that_were_taken(made, capsys):
     assert main(["evaluate", str(made.run), "--again"]) == 0
     assert "the numbers are those of metrics.json (largest difference 0)" in capsys.readouterr().out
