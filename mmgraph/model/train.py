@@ -103,10 +103,14 @@ def check_trainer(arguments: dict[str, Any], settings: ModelSettings, heads: Seq
     left, folder = dict(arguments), Path("checkpoints")
     for one in (one for name in ("logger", "callbacks") for one in _components(left.pop(name, []))):
         registry.imported(one)  # not built: some loggers begin an experiment
-    with warnings.catch_warnings():
-        _quiet()
-        warnings.simplefilter("ignore")  # it is said when it trains
-        _check_epochs(_trainer(left, folder, settings, _savers(heads, folder)), heads)
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    try:
+        with warnings.catch_warnings():
+            _quiet()
+            warnings.simplefilter("ignore")  # it is said when it trains
+            _check_epochs(_trainer(left, folder, settings, _savers(heads, folder)), heads)
+    finally:  # trainer.deterministic is of training: an encoder may have no such algorithm
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _check_epochs(made: lightning.Trainer, heads: Sequence[Head]) -> None:

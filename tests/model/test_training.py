@@ -157,6 +157,11 @@ def test_a_logger_is_not_begun_when_arguments_are_looked_at(tmp_path, recwarn):
     assert not recwarn.list
 
 
+def test_encoders_need_not_be_deterministic_where_training_is():
+    check_trainer({"deterministic": True, "accelerator": "cpu"}, ModelSettings())
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
 def test_epochs_that_are_never_looked_at_are_refused(tmp_path):
     with pytest.raises(SettingsError, match="trainer.limit_val_batches leaves no epoch"):
         run(tmp_path, trainer={"limit_val_batches": 0})
