@@ -144,8 +144,10 @@ def models_of(run: RunFolder, model: ModelSettings) -> list[RunModel]:
     if not model.candidates:
         return [RunModel(model)]
     tried = read_json(run.models)
-    if len(tried) != len(model.candidates) or sum(one["chosen"] for one in tried) != 1:
-        raise RunError(f"{run.models} names no chosen model", given=len(tried), todo="run `mmgraph fit --restart`")
+    known = len(tried) == len(model.candidates) and all({"chosen", "heads"} <= one.keys() for one in tried)
+    if not known or sum(one["chosen"] for one in tried) != 1:
+        todo = "run `mmgraph fit --restart`"
+        raise RunError(f"{run.models} does not say which model answers what", given=f"{len(tried)} models", todo=todo)
     found = [
         RunModel(model.of(candidate), str(number), None if one["chosen"] else frozenset(one["heads"]))
         for number, (candidate, one) in enumerate(zip(model.candidates, tried, strict=True))

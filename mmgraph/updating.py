@@ -196,6 +196,8 @@ def _train_on(
     changed = [place for place, head in mine.items() if not going.changed.isdisjoint(_asked_by(head))]
     earlier(f"best-{changed[0]}.ckpt" if len(changed) == 1 else "best.ckpt")
     trainer: dict[str, Any] = {**settings.trainer, "max_epochs": epochs}
+    if trainer.get("check_val_every_n_epoch"):  # an update has fewer epochs than the fit that this was set for
+        trainer["check_val_every_n_epoch"] = min(trainer["check_val_every_n_epoch"], epochs)
     curves = train(module, data, trainer, folder, settings.model).curves
     same = [place for place in mine if place not in changed]
     kept = keep_better(module, data, same, folder, earlier)

@@ -232,6 +232,21 @@ def test_an_update_goes_on_with_the_models_that_were_taken(made, tmp_path, capsy
     assert "the numbers are those of metrics.json (largest difference 0)" in capsys.readouterr().out
 
 
+def test_an_update_is_shorter_than_the_epochs_between_two_validations(made, tmp_path):
+    run, answers = tmp_path / "seldom", tmp_path / "answers.csv"
+    assert made(*FAST, "--run.dir", run, "--trainer.check_val_every_n_epoch", "3")[0] == 0
+    write_csv(answers, ("id", "field", "value"), [("t34", "topic", "y"), ("t35", "topic", "z")])
+    assert main(["update", str(run), str(answers), "--epochs", "1"]) == 0
+
+
+def test_a_broken_list_of_models_is_one_clear_line(made, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(made.run, run)
+    (run / "models.json").write_text(json.dumps([{"name": "sage", "chosen": True}] * 3))
+    assert main(["evaluate", str(run), "--again"]) == 2
+    assert "models.json does not say which model answers what; given: 3 models; run `mmgraph fit" in capsys.readouterr().err
+
+
 def test_a_killed_run_goes_on_with_the_model_at_which_it_was_killed(made, monkeypatch, tmp_path):
     run, whole, calls = tmp_path / "killed", pipeline.train, []
 
