@@ -75,17 +75,21 @@ def variants_of(
         if some and (layers or len(graph.edges) > len(_kept(graph, some))):
             yield Variant("links", name, _with_edges(split, _kept(graph, some)), some, without_layers)
     every = tuple(tasks)
+    answering = tuple(task for task in tasks if task in labelled or task in linked)
     for modality in sorted({modality for (_, modality), one in graph.features.items() if one.present.any()}):
         gone, shuffled = without_modality(graph, modality), at_random(graph, modality, seed)
         frozen = functools.partial(_frozen, modality=modality)
-        yield Variant("modality", modality, replace(split, visible=gone), every, frozen)
+        some = (
+            every if gone.features else answering
+        )  # without any features nothing can be masked, and nothing else is answered
+        if some:
+            yield Variant("modality", modality, replace(split, visible=gone), some, frozen)
         yield Variant("random", modality, replace(split, visible=shuffled), every, same)
     asked = _kept(graph, every)
     for relation in graph.edges if each_relation else ():
         if relation not in asked:
             yield Variant("relation", str(relation), _with_edges(split, graph.edges.keys() - {relation}), every, same)
-    alone = [task for task in tasks if task in labelled or task in linked]
-    for task in alone if len(tasks) > 1 else ():
+    for task in answering if len(tasks) > 1 else ():
         yield Variant("joint", "joint", split, (task,), same)
 
 

@@ -76,9 +76,8 @@ class LogMelModel(Encoder):
         licence, paper = self._source()
         config = weights.configured(self.model, self.revision) if self.model else {}
         width = config.get("hidden_size") or (1024 if config.get("model_type") == "mobilenet_v1" else None)
-        width = (
-            width if self.layer is None or config.get("hidden_size") else None
-        )  # layers of a convolution are of many widths
+        if self.layer is not None and "hidden_size" not in config:
+            width = None  # the layers of a convolution are of many widths
         return About(weights.shown(self.model) if self.model else "none given", licence, paper, width)
 
     def _source(self) -> tuple[str, str]:

@@ -69,6 +69,15 @@ def test_one_task_without_layers_has_little_to_lose():
     assert [one.what for one in variants_of(0, alone, [task], layers=False)] == ["modality", "random"]
 
 
+def test_without_any_features_nothing_is_masked():
+    _, split = made(videos=4)
+    tasks = [registry.create("task", Component(class_path="Masked")), registry.create("task", LABELS)]
+    gone = {one.name: one for one in variants_of(0, split, tasks) if one.what == "modality"}["image"]
+    assert not gone.split.visible.features
+    assert [type(task).__name__ for task in gone.tasks] == ["Categories"]
+    assert all(task.heads(gone.split, gone.change(Settings(catalogue="tables").model)) for task in gone.tasks)
+
+
 def test_a_whole_keeps_its_parts():
     task = Component(class_path="GraphCategories", init_args={"field": "category", "kind": "video", "over": "segment"})
     graph, split = made(videos=4)
